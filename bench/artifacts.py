@@ -1,0 +1,201 @@
+"""Perturbation files: the one door through which the bytes of a submission come in. Nothing in them is ever executed.
+
+May import numpy, bench.errors and records; no torch. The only format is safetensors; its header is parsed in a child
+process (bench.safetensors_header), its data is viewed as integers and nothing else.
+"""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import safetensors_header
+from bench.errors import EnvironmentProblem, InvalidSubmission, RefusedArtifact
+from bench.problems import quoted, visible
+from bench.safetensors_header import HEADER_LIMIT_BYTES, HeaderError, TensorEntry
+from bench.submission import Artifact
+from bench.untrusted import read_untrusted
+
+ARTIFACT_LIMIT_BYTES = 1024**3
+SUFFIX = ".safetensors"
+TENSOR = "delta"
+HEADER_SECONDS = 20
+
+PERTURBATION_DTYPES: dict[str, np.dtype[Any]] = {"I8": np.dtype("<i1"), "I16": np.dtype("<i2")}
+
+_CHUNK_IMAGES = 1024
+
+Integers = NDArray[np.int8] | NDArray[np.int16]
+HeaderReader = Callable[[bytes, int], list[TensorEntry]]
+
+
+class MissingArtifact(InvalidSubmission):
+    """An artifact is not where the manifest says; all else about its path is safe."""
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """What a perturbation file holds.
+
+    values: (N, C, H, W) as a rule, int8 or int16, in 1/255 units, read-only; the shape is the file's, not yet checked.
+    sha256, size: hex digest and bytes of the whole file, of the very bytes that `values` views.
+    """
+
+    values: Integers
+    sha256: str
+    size: int
+
+
+def read_perturbation(folder: Path, artifact: Artifact) -> Perturbation:
+    """Read the perturbation of a submission; its digest, size, shape and budget are left to `check_perturbation`.
+
+    Raises RefusedArtifact where the file is unsafe: not a regular safetensors file inside the folder, too large,
+    changed while it was read, or inconsistent; MissingArtifact where there is none; InvalidSubmission where it holds
+    something else.
+    """
+    _check_suffix(artifact.path)
+    try:
+        content = read_untrusted(folder, artifact.path, ARTIFACT_LIMIT_BYTES)
+    except FileNotFoundError as error:
+        raise MissingArtifact(f"{folder}/{visible(artifact.path)}: no such file") from error
+    sha256 = hashlib.sha256(content).hexdigest()
+    values = decode_perturbation(memoryview(content).toreadonly(), artifact.path, artifact.tensor)
+    return Perturbation(values, sha256, len(content))
+
+
+def write_perturbation(path: Path, values: Integers) -> tuple[str, int]:
+    """Write a perturbation whole or not at all; return the file's hex SHA-256 and its size. Equal values, equal bytes.
+
+    values: (N, C, H, W), int8 or int16, in 1/255 units.
+    """
+    from bench.store import write_atomically  # noqa: PLC0415 (brings scipy, which reading does not need)
+
+    content = encode_perturbation(values)
+    write_atomically(path, content)
+    return hashlib.sha256(content).hexdigest(), len(content)
+
+
+def encode_perturbation(values: Integers) -> bytes:
+    """Return the bytes of a safetensors file with the one tensor `delta`. Raises ValueError otherwise."""
+    names = {dtype: name for name, dtype in PERTURBATION_DTYPES.items()}
+    dtype = values.dtype.newbyteorder("<")
+    if dtype not in names or values.ndim != 4:
+        raise ValueError(f"a perturbation is int8 or int16 of shape (N, C, H, W), got {values.dtype} {values.shape}")
+    entry = {"dtype": names[dtype], "shape": list(values.shape), "data_offsets": [0, values.nbytes]}
+    header = json.dumps({TENSOR: entry}, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    data = values.astype(dtype, copy=False).tobytes()
+    return len(header).to_bytes(8, "little") + header + data
+
+
+def decode_perturbation(
+    content: bytes | memoryview, path: str, tensor: str = TENSOR, *, read_header: HeaderReader | None = None
+) -> Integers:
+    """Return the one tensor of a safetensors file as a view of `content`.
+
+    read_header: parses a header, in a child process by default. Raises RefusedArtifact or InvalidSubmission.
+    """
+    where = visible(path)
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or not 2 <= length <= len(content) - 8 or content[8:9] != b"{":
+        raise RefusedArtifact(f"{where}: {_what_it_looks_like(bytes(content[:512]), length, len(content))}")
+    if length > HEADER_LIMIT_BYTES:
+        raise RefusedArtifact(f"{where}: header of {length} bytes is too large, at most {HEADER_LIMIT_BYTES} are read")
+    try:
+        entries = (read_header or read_header_apart)(bytes(content[8 : 8 + length]), len(content) - 8 - length)
+    except HeaderError as error:
+        raise RefusedArtifact(f"{where}: {visible(str(error), 400)}; write it with a safetensors library") from error
+    entry = _only_entry(entries, where, tensor)
+    values: Integers = np.frombuffer(content, PERTURBATION_DTYPES[entry.dtype], offset=8 + length)
+    return values.reshape(entry.shape)
+
+
+def read_header_apart(header: bytes, data_bytes: int) -> list[TensorEntry]:
+    """Parse a safetensors header in a child process with memory and time limits.
+
+    Raises HeaderError, RefusedArtifact where the child broke a limit, EnvironmentProblem where none can be started.
+    """
+    program = [sys.executable, "-I", "-S", safetensors_header.__file__]
+    environment = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+    request = data_bytes.to_bytes(8, "little") + header
+    try:
+        child = subprocess.run(
+            program, input=request, capture_output=True, timeout=HEADER_SECONDS, env=environment, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RefusedArtifact(f"header takes longer than {HEADER_SECONDS} s to parse") from error
+    except OSError as error:
+        raise EnvironmentProblem(f"no process can be started to parse a header: {error.strerror}") from error
+    if child.returncode != 0:
+        raise RefusedArtifact(f"header breaks the limits of its parser (exit status {child.returncode})")
+    return _entries(json.loads(child.stdout))
+
+
+def apply_perturbation(images: NDArray[np.uint8], values: Integers) -> NDArray[np.uint8]:
+    """Return the images that are trained on: clip(images + values, 0, 255), uint8, scale 0 to 255.
+
+    images: uint8 (N, C, H, W). values: int8 or int16, same shape, in 1/255 units. Raises ValueError if shapes differ.
+    """
+    if images.shape != values.shape:
+        raise ValueError(f"images of shape {images.shape} and a perturbation of shape {values.shape} do not fit")
+    trained = np.empty_like(images)
+    for start in range(0, len(images), _CHUNK_IMAGES):
+        part = slice(start, start + _CHUNK_IMAGES)
+        # A change of more than 255 clips like 255; limited first, the sum stays within int16.
+        change = np.clip(values[part], -255, 255, dtype=np.int16)
+        np.clip(images[part] + change, 0, 255, out=trained[part], casting="unsafe")
+    return trained
+
+
+def _check_suffix(path: str) -> None:
+    if not path.endswith(SUFFIX):
+        raise RefusedArtifact(
+            f"{quoted(path)} does not end in {SUFFIX}; other formats can run code when they are opened, "
+            "so they come in through `bench import` alone"
+        )
+
+
+def _entries(verdict: dict[str, Any]) -> list[TensorEntry]:
+    if "refused" in verdict:
+        raise HeaderError(verdict["refused"])
+    return [TensorEntry(**{**entry, "shape": tuple(entry["shape"])}) for entry in verdict["tensors"]]
+
+
+def _only_entry(entries: list[TensorEntry], where: str, tensor: str) -> TensorEntry:
+    names = [entry.name for entry in entries]
+    if names != [tensor]:
+        found = ", ".join(quoted(name, 40) for name in names[:5])
+        raise InvalidSubmission(f"{where}: expected the one tensor {quoted(tensor)}, found {len(names)}: {found}")
+    entry = entries[0]
+    if entry.dtype not in PERTURBATION_DTYPES:
+        raise InvalidSubmission(f"{where}: expected dtype int8 (I8) in 1/255 units, got {entry.dtype}")
+    return entry
+
+
+_LOOKS = (
+    (re.compile(rb"\x80[\x02-\x05]"), "looks like a pickle"),
+    (re.compile(rb"[c(][A-Za-z_][\w.]*\n[\w.]+\n|[(\]})][lpdt]?p0\n|\(lp0|\(dp0"), "looks like a pickle"),
+    (re.compile(rb"PK\x03\x04|PK\x05\x06"), "looks like a zip archive (.pt and .npz files are)"),
+    (re.compile(rb"\x93NUMPY"), "looks like a numpy .npy file"),
+    (re.compile(rb"\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd"), "looks like a compressed file"),
+    (re.compile(rb"\x89HDF"), "looks like an HDF5 file"),
+    (re.compile(rb"version https://git-lfs"), "looks like a Git LFS pointer, not the file itself (run `git lfs pull`)"),
+)
+
+
+def _what_it_looks_like(start: bytes, header_bytes: int, size: int) -> str:
+    for pattern, words in _LOOKS:
+        if pattern.match(start):
+            return f"{words}, not a safetensors file; it was not opened"
+    if start[8:9] == b"{":
+        return f"is truncated: claims a header of {header_bytes} bytes, the file has {size} bytes"
+    return "is not a safetensors file; `bench import` converts released perturbations"

@@ -1,0 +1,132 @@
+"""Makes reference submissions: runs an attack of the table, writes its artifact and, for a new one, its manifest.
+
+May import numpy and the attacks; an attack that needs torch imports it itself.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from bench.artifacts import encode_perturbation
+from bench.attacks import ATTACKS
+from bench.attacks.attack import Attack, CraftInput
+from bench.data import load_data
+from bench.errors import InvalidSubmission, UsageProblem
+from bench.protocol import Protocol
+from bench.registry import resolve
+from bench.store import write_atomically
+from bench.submission import MANIFEST_NAME, Artifact, parse_manifest
+
+ARTIFACT_NAME = "delta.safetensors"
+
+
+@dataclass(frozen=True)
+class Crafted:
+    """What was made: the folder, the artifact's digest and size, and whether it agrees with an existing manifest."""
+
+    folder: Path
+    sha256: str
+    size: int
+    recreated: bool
+
+
+def craft_submission(root: Path, attack_name: str, protocol: Protocol, *, slug: str, seed: int) -> Crafted:
+    """Make a reference submission, or make the artifact of an existing one again.
+
+    Raises UnknownName, UsageProblem, DatasetMissing; InvalidSubmission where an existing manifest pins another digest.
+    """
+    folder = root / "submissions" / slug
+    content, sha256 = _craft(attack_name, protocol, seed)
+    path = folder / MANIFEST_NAME
+    if path.exists():
+        artifact = _existing_artifact(path, protocol)
+        _check_digest(artifact, sha256, folder)
+        write_atomically(folder / artifact.path, content)
+        return Crafted(folder, sha256, len(content), recreated=True)
+    attack: Attack = resolve("attack", attack_name, ATTACKS)
+    write_atomically(folder / ARTIFACT_NAME, content)
+    manifest = _manifest(attack, attack_name, protocol, slug=slug, seed=seed, sha256=sha256, size=len(content))
+    parse_manifest(manifest)
+    write_atomically(path, manifest.encode())
+    return Crafted(folder, sha256, len(content), recreated=False)
+
+
+def recreate_artifact(folder: Path, artifact: Artifact, protocol: Protocol) -> None:
+    """Make an absent artifact again from its recipe; one that is there, or has no recipe, is left alone.
+
+    Raises InvalidSubmission where the recipe gives other bytes than the manifest pins.
+    """
+    path = folder / artifact.path
+    if path.exists() or path.is_symlink() or artifact.recipe is None:
+        return
+    content, sha256 = _craft(artifact.recipe.attack, protocol, artifact.recipe.seed)
+    _check_digest(artifact, sha256, folder)
+    write_atomically(path, content)
+
+
+def _craft(attack_name: str, protocol: Protocol, seed: int) -> tuple[bytes, str]:
+    attack: Attack = resolve("attack", attack_name, ATTACKS)
+    data = load_data(protocol.dataset)
+    delta = attack.craft(CraftInput(data.train_images, data.train_labels, protocol.budgets, seed))
+    content = encode_perturbation(delta)
+    return content, hashlib.sha256(content).hexdigest()
+
+
+def _existing_artifact(path: Path, protocol: Protocol) -> Artifact:
+    found = parse_manifest(path.read_text(encoding="utf-8")).artifacts_for(protocol.id)
+    if not found:
+        raise UsageProblem(f"{path} has no artifact for {protocol.id}; choose another --slug")
+    return found[0]
+
+
+def _check_digest(artifact: Artifact, sha256: str, folder: Path) -> None:
+    if sha256 != artifact.sha256:
+        raise InvalidSubmission(
+            f"{folder / artifact.path}: the recipe does not give the artifact that the manifest pins\n"
+            f"  expected sha256 {artifact.sha256}\n  found    sha256 {sha256}\n"
+            "  the attack or a library has changed since; hand the artifact in as a file instead"
+        )
+
+
+def _manifest(
+    attack: Attack, attack_name: str, protocol: Protocol, *, slug: str, seed: int, sha256: str, size: int
+) -> str:
+    links = f"\n[links]\npaper = {json.dumps(attack.paper)}\n" if attack.paper else ""
+    return f"""\
+schema = "bench.submission/1"
+track = "ue"
+slug = "{slug}"
+protocols = ["{protocol.id}"]
+submitted = {date.today().isoformat()}
+
+[method]
+name = {json.dumps(attack.name)}
+family = "{attack.family}"
+summary = {json.dumps(attack.summary)}
+uses_labels = {str(attack.uses_labels).lower()}
+
+[[authors]]
+name = "The Unlearnability Bench maintainers"
+{links}
+[[artifact]]
+role = "perturbation"
+protocol = "{protocol.id}"
+path = "{ARTIFACT_NAME}"
+sha256 = "{sha256}"
+bytes = {size}
+kind = "{attack.kind}"
+norm = "{attack.norm}"
+
+[artifact.recipe]
+attack = "{attack_name}"
+seed = {seed}
+
+[disclosure]
+test_set_used = false
+
+[agreement]
+artifact_license = "CC-BY-4.0"
+publish = true
+"""

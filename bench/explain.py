@@ -1,0 +1,103 @@
+"""Lists and explains what the tables hold, in words, without importing torch.
+
+May import the tables and the metric catalog; reads docstrings from source.
+"""
+
+import ast
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bench.attacks import ATTACKS
+from bench.data import DATASETS
+from bench.defenses import DEFENSES
+from bench.errors import UnknownName
+from bench.metrics.catalog import METRICS
+from bench.models import MODELS
+from bench.protocol import load_protocol, protocol_ids
+
+_TABLES: dict[str, Mapping[str, str]] = {"models": MODELS, "attacks": ATTACKS, "defenses": DEFENSES}
+
+KINDS = ("protocols", "datasets", "models", "attacks", "defenses", "metrics")
+
+
+def list_names(kind: str) -> dict[str, str]:
+    """Return name -> one line for every entry of a kind. Raises UnknownName."""
+    if kind in _TABLES:
+        return {name: _first_line(entry) for name, entry in _TABLES[kind].items()}
+    readers: dict[str, Callable[[], dict[str, str]]] = {
+        "protocols": lambda: {name: load_protocol(name).title for name in protocol_ids()},
+        "datasets": lambda: {name: _summary(loader.__doc__) for name, loader in DATASETS.items()},
+        "metrics": lambda: {key: metric.label for key, metric in METRICS.items()},
+    }
+    if kind not in readers:
+        raise UnknownName("kind", kind, KINDS)
+    return readers[kind]()
+
+
+def explain(name: str) -> str:
+    """Return a text on a metric, protocol, attack, defense, model or data set. Raises UnknownName."""
+    if name in METRICS:
+        return _explain_metric(name)
+    if name in protocol_ids():
+        return _explain_protocol(name)
+    for kind in KINDS:
+        if name in list_names(kind):
+            return f"{name} ({kind.removesuffix('s')})\n\n{list_names(kind)[name]}"
+    raise UnknownName("name", name, [entry for kind in KINDS for entry in list_names(kind)])
+
+
+def _explain_metric(key: str) -> str:
+    metric = METRICS[key]
+    better = {"lower": "lower protects better", "higher": "higher protects better", "neither": "describes, not ranked"}
+    return "\n\n".join(
+        [
+            f"{metric.label} [{metric.key}], {metric.unit}, {better[metric.direction]}",
+            metric.definition,
+            f"Formula: {metric.formula}",
+            f"Source: {metric.source}",
+            f"Read with care: {metric.pitfalls}",
+        ]
+    )
+
+
+def _explain_protocol(protocol_id: str) -> str:
+    protocol = load_protocol(protocol_id)
+    recipe, sal = protocol.recipe, protocol.sal
+    budgets = ", ".join(f"{norm} {limit}" for norm, limit in protocol.budgets.model_dump(exclude_none=True).items())
+    conditions = ", ".join(
+        f"{item.label} ({item.seeds.quick} quick, {item.seeds.full} full seeds)" for item in protocol.conditions
+    )
+    return "\n".join(
+        [
+            f"{protocol.title} [{protocol.id}]",
+            "",
+            protocol.summary,
+            *protocol.notes,
+            "",
+            f"Data: {protocol.dataset.name}, {protocol.dataset.train.images} training and "
+            f"{protocol.dataset.test.images} test images",
+            f"Budgets: {budgets} (linf in 1/255 units, l0 in pixels)",
+            f"Training: {recipe.epochs} epochs, batch {recipe.batch_size}, learning rate {recipe.learning_rate}",
+            f"SAL: estimator {sal.estimator}, radius {sal.epsilon} of each layer's norm, {sal.probe_images} images, "
+            f"after epochs {', '.join(map(str, sal.epochs))}",
+            f"Conditions: {conditions}",
+        ]
+    )
+
+
+def _first_line(entry: str) -> str:
+    """Return the first docstring line of what a table entry names, or of its module."""
+    module, _, attribute = entry.partition(":")
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == attribute:
+            return _summary(ast.get_docstring(node))
+    return _summary(ast.get_docstring(tree))
+
+
+def _summary(docstring: str | None) -> str:
+    return (docstring or "").strip().split("\n", 1)[0]

@@ -1,0 +1,218 @@
+"""What is wrong with the text of a manifest, in words an author can act on, each with its line.
+
+May import pydantic, bench.errors and records; opens no file, so it needs no numpy.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from bench.problems import Problem, quoted, visible
+from bench.submission import MANIFEST_NAME, Artifact, Manifest, manifest_table
+from bench.toml_lines import key_lines, line_of, pointer_to
+
+FILL_IN = "FILL-IN"
+"""How the placeholders of `bench new` begin; a manifest that still holds one is not ready."""
+
+
+@dataclass(frozen=True)
+class ManifestText:
+    """A manifest that TOML accepts: its values, and where they stand. What it says may still be wrong.
+
+    shown: the path that problems name.
+    """
+
+    shown: str
+    table: dict[str, Any]
+    lines: dict[str, int]
+
+    def problem(self, pointer: str, code: str, message: str, remedy: str, **more: Any) -> Problem:
+        """Return a problem at a JSON pointer of this manifest, with its line."""
+        return Problem(self.shown, pointer, code, message, remedy, line=line_of(self.lines, pointer), **more)
+
+    def entries(self, key: str) -> list[tuple[int, Any]]:
+        """Return the elements of an array with their indices; none where the key holds something else."""
+        value = self.table.get(key)
+        return list(enumerate(value)) if isinstance(value, tuple) else []
+
+    def artifacts(self) -> list[tuple[int, Artifact]]:
+        """Return the artifacts that are well-formed, with their indices."""
+        return [(index, found) for index, entry in self.entries("artifact") if (found := _artifact(entry)) is not None]
+
+    def protocols(self) -> list[tuple[int, str]]:
+        """Return the protocol names that are filled in, with their indices."""
+        return [(i, name) for i, name in self.entries("protocols") if isinstance(name, str) and not is_fill_in(name)]
+
+
+def parse_text(text: str, shown: str) -> ManifestText | Problem:
+    """Return a manifest's values, or the one problem that keeps TOML from reading it."""
+    try:
+        table = manifest_table(text)
+        return ManifestText(shown, table, key_lines(text))
+    except (ValueError, RecursionError) as error:
+        match = re.search(r"\(at line (\d+)", str(error))
+        line = int(match.group(1)) if match else None
+        remedy = "correct the TOML there; strings need quotes, and a [table] ends the one before it"
+        return Problem(shown, "", "toml", f"is not TOML: {visible(str(error))}", remedy, line=line)
+
+
+def find_problems(manifest: ManifestText) -> list[Problem]:
+    """Return everything that the manifest itself shows to be wrong; unfilled placeholders come as such, once each."""
+    unfilled = list(_fill_ins(manifest.table))
+    problems = [_fill_in_problem(manifest, pointer, text) for pointer, text in unfilled]
+    try:
+        Manifest.model_validate(manifest.table)
+    except ValidationError as error:
+        known = {pointer for pointer, _ in unfilled}
+        found = [_explain(manifest, item) for item in error.errors(include_url=False) if not _is_echo(item)]
+        problems += [problem for problem in found if problem.pointer not in known]
+    return problems
+
+
+def is_fill_in(value: Any) -> bool:
+    """Say whether a value is a placeholder that `bench new` wrote."""
+    return isinstance(value, str) and value.startswith(FILL_IN)
+
+
+def nearest(name: str, known: Any) -> str:
+    """Return `, did you mean 'x'?` for the closest known name, nothing where none is close."""
+    close = get_close_matches(name[:100], [str(item) for item in known], n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def _artifact(entry: Any) -> Artifact | None:
+    try:
+        return Artifact.model_validate(entry)
+    except ValidationError:
+        return None
+
+
+def _fill_ins(value: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _fill_ins(item, pointer + pointer_to(key))
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _fill_ins(item, pointer + pointer_to(index))
+    elif is_fill_in(value):
+        yield pointer, value
+
+
+def _fill_in_problem(manifest: ManifestText, pointer: str, text: str) -> Problem:
+    hint = visible(text.removeprefix(FILL_IN).removeprefix(":").strip(), 280)
+    return manifest.problem(
+        pointer, "fill-in", "is still to be filled in", f"put here: {hint}" if hint else "fill it in"
+    )
+
+
+def _is_echo(item: Any) -> bool:
+    """Say whether pydantic calls a list too short only because its elements are wrong, each of which it also names."""
+    return bool(item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"])
+
+
+def _explain(manifest: ManifestText, item: Any) -> Problem:
+    """Turn one pydantic error into a problem with the words of the manifest."""
+    location = item["loc"]
+    kind, got, context = item["type"], item["input"], item.get("ctx", {})
+    if kind == "missing":
+        return _missing(manifest, location)
+    pointer = pointer_to(*location)
+    if kind == "extra_forbidden":
+        known = _keys_at(location[:-1])
+        remedy = f"remove it{nearest(str(location[-1]), known)} (keys here: {', '.join(known)})"
+        return manifest.problem(pointer, "unknown-key", f"unknown key {quoted(str(location[-1]))}", remedy)
+    message, remedy = _words(kind, got, context, item["msg"])
+    return manifest.problem(pointer, "value", message, remedy)
+
+
+def _missing(manifest: ManifestText, location: tuple[str | int, ...]) -> Problem:
+    key, parent = str(location[-1]), pointer_to(*location[:-1])
+    where = f"in the table {parent}" if parent else f"at the top of {MANIFEST_NAME}"
+    message = f"the key {key!r} is missing"
+    return manifest.problem(parent + pointer_to(key), "missing-key", message, f"add it {where}; `bench new` shows how")
+
+
+def _keys_at(location: tuple[str | int, ...]) -> list[str]:
+    """Return the keys that the record at a location may have."""
+    record: type[BaseModel] = Manifest
+    for part in location:
+        if isinstance(part, str):
+            record = next(found for name, found in _records_in(record) if name == part)
+    return [name for name, _ in _keys(record)]
+
+
+def _keys(record: type[BaseModel]) -> list[tuple[str, Any]]:
+    return [(field.alias or name, field.annotation) for name, field in record.model_fields.items()]
+
+
+def _records_in(record: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    for name, annotation in _keys(record):
+        for candidate in (annotation, *get_args(annotation)):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                yield name, candidate
+
+
+_FORMS = {
+    r"^[0-9a-f]{64}$": "64 lower-case hex digits, as `sha256sum FILE` prints",
+    r"^[a-z0-9](?:[a-z0-9-]{1,46})[a-z0-9]$": "3 to 48 of a-z, 0-9 and '-', with no '-' at either end",
+    r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$": "an ORCID such as 0000-0002-1825-0097",
+    r"^[A-Za-z0-9-]{1,39}$": "a GitHub user name without '@'",
+}
+
+Words = Callable[[Any, dict[str, Any]], tuple[str, str]]
+
+_WORDS: dict[str, Words] = {
+    "string_type": lambda got, _: (f"expected text, got {_shown(got)}", "write it in quotes"),
+    "bool_type": lambda got, _: (f"expected true or false, got {_shown(got)}", "write true or false without quotes"),
+    "int_type": lambda got, _: (f"expected a whole number, got {_shown(got)}", "write it without quotes and point"),
+    "float_type": lambda got, _: (f"expected a number, got {_shown(got)}", "write it without quotes"),
+    "finite_number": lambda got, _: (f"{got} is not a finite number", "give the number, or leave the entry out"),
+    "date_type": lambda got, _: (
+        f"expected a date, got {_shown(got)}",
+        f"write it without quotes: {date(2026, 1, 31).isoformat()}",
+    ),
+    "tuple_type": lambda got, _: (f"expected a list, got {_shown(got)}", "write [...], or a [[table]] for each entry"),
+    "model_type": lambda got, _: (f"expected a table, got {_shown(got)}", "write a [table] with keys"),
+    "too_short": lambda _, context: ("the list is empty", f"give at least {context['min_length']}"),
+    "string_too_short": lambda _, context: ("is empty", f"write at least {context['min_length']} character"),
+    "string_too_long": lambda got, context: (
+        f"is {len(got)} characters long, at most {context['max_length']} are kept",
+        "shorten it",
+    ),
+    "greater_than": lambda got, context: (f"{_shown(got)} is too small", f"give more than {context['gt']}"),
+    "greater_than_equal": lambda got, context: (f"{_shown(got)} is too small", f"give at least {context['ge']}"),
+    "string_pattern_mismatch": lambda got, context: (
+        f"{_shown(got)} does not have the expected form",
+        f"expected {_FORMS.get(context['pattern'], context['pattern'])}",
+    ),
+    "literal_error": lambda got, context: (
+        f"{_shown(got)} is not one of the values that are allowed{nearest(str(got), _choices(context))}",
+        f"write {context['expected']}",
+    ),
+}
+
+
+def _words(kind: str, got: Any, context: dict[str, Any], fallback: str) -> tuple[str, str]:
+    if kind == "value_error":
+        message, _, remedy = str(context["error"]).partition("; ")
+        return f"{_shown(got)} {message}", remedy
+    if kind in _WORDS:
+        return _WORDS[kind](got, context)
+    return f"{_shown(got)}: {fallback}", "see submissions/README.md"
+
+
+def _choices(context: dict[str, Any]) -> list[str]:
+    return re.findall(r"'([^']*)'", context["expected"])
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, tuple):
+        return "a list"
+    return quoted(value, 60) if isinstance(value, str) else visible(str(value), 60)

@@ -1,0 +1,168 @@
+"""The catalog of metrics: what each is called, which way is better, how it is shown and where it is defined.
+
+Imports nothing heavy, so that pages know a metric without importing the code that measures it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["lower", "higher", "neither"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    unit: `fraction` is shown as a percentage; the other units are shown as they are.
+    direction: which way a protector wants it, `neither` where it only describes.
+    bounds: smallest and largest possible value, None where there is none.
+    decimals: digits shown after the point, in the unit shown.
+    definition: plain words, with the formula; source: where it comes from; pitfalls: how it misleads.
+    """
+
+    key: str
+    label: str
+    short: str
+    unit: Literal["fraction", "layers", "ratio", "nats", "points"]
+    direction: Direction
+    bounds: tuple[float | None, float | None]
+    decimals: int
+    track: Literal["ue", "unlearning"]
+    definition: str
+    formula: str
+    source: str
+    pitfalls: str
+
+
+_ALL = (
+    Metric(
+        key="test_accuracy",
+        label="Clean test accuracy",
+        short="test acc.",
+        unit="fraction",
+        direction="lower",
+        bounds=(0.0, 1.0),
+        decimals=1,
+        track="ue",
+        definition=(
+            "Share of the clean test images that a network trained on the perturbed images classifies correctly "
+            "after the last epoch. A method that protects its data keeps it low."
+        ),
+        formula="correct test images / test images, last epoch",
+        source="every source; arXiv:2509.08058 Table 1",
+        pitfalls=(
+            "Last-epoch accuracy can hide an early peak: read it beside the peak accuracy. Standard deviations of up "
+            "to three points between seeds are normal."
+        ),
+    ),
+    Metric(
+        key="peak_accuracy",
+        label="Peak test accuracy",
+        short="peak acc.",
+        unit="fraction",
+        direction="lower",
+        bounds=(0.0, 1.0),
+        decimals=1,
+        track="ue",
+        definition=(
+            "The largest clean test accuracy after any epoch: what a trainer who stops early could keep. "
+            "It looks at the test set to choose the epoch, so it is an upper bound."
+        ),
+        formula="max over epochs of the clean test accuracy",
+        source="spec decision: early stopping is a known counter-measure",
+        pitfalls="Optimistic for the trainer by construction; never compare it with a last-epoch value.",
+    ),
+    Metric(
+        key="accuracy_drop",
+        label="Drop of test accuracy against clean training",
+        short="drop",
+        unit="points",
+        direction="higher",
+        bounds=(-1.0, 1.0),
+        decimals=1,
+        track="ue",
+        definition=(
+            "Clean test accuracy of the network trained on clean images minus that of the network trained on the "
+            "perturbed images, paired by seed, in percentage points."
+        ),
+        formula="test_accuracy(clean, seed) - test_accuracy(submission, seed)",
+        source="paired difference of the primary outcome",
+        pitfalls="Depends on how good clean training is; compare within one protocol only.",
+    ),
+    Metric(
+        key="train_accuracy",
+        label="Training accuracy",
+        short="train acc.",
+        unit="fraction",
+        direction="neither",
+        bounds=(0.0, 1.0),
+        decimals=1,
+        track="ue",
+        definition="Share of training images classified correctly during the last epoch, while the weights still move.",
+        formula="correct images of the last epoch / images of the epoch",
+        source="training log",
+        pitfalls="Measured in train mode on augmented images; high values mean that the perturbed set was fitted.",
+    ),
+    Metric(
+        key="learnable_layers",
+        label="Learnable layers (#LP)",
+        short="#LP",
+        unit="layers",
+        direction="lower",
+        bounds=(0.0, None),
+        decimals=2,
+        track="ue",
+        definition=(
+            "Number of layers whose Sharpness-Aware Learnability (SAL) is above the learnable threshold beta, averaged "
+            "over the measured epochs. SAL of a layer is the largest change of the training loss that moving this "
+            "layer alone by at most 5 % of its norm can cause. beta comes from the clean run of the same seed and "
+            "architecture: the mean over epochs of the midpoint between the two cluster centers of its SAL values."
+        ),
+        formula="#LP = (1/T) sum_t #{l : SAL_l(t) > beta}",
+        source="arXiv:2509.08058, Eqs. 3 to 5",
+        pitfalls=(
+            "The paper calls it an average of learnable parameters per layer; it is the average number of learnable "
+            "layers per epoch. It counts layers of very different size alike."
+        ),
+    ),
+    Metric(
+        key="ud",
+        label="Unlearnable Distance (UD)",
+        short="UD",
+        unit="ratio",
+        direction="lower",
+        bounds=(0.0, None),
+        decimals=2,
+        track="ue",
+        definition=(
+            "Learnable layers of the run on perturbed images divided by those of the clean run with the same seed and "
+            "architecture. 1 means: the network's layers still learn as they do on clean data. Near 0 means: hardly "
+            "any layer can change the loss. Above 1: more layers than on clean data can."
+        ),
+        formula="UD = #LP(perturbed) / #LP(clean)",
+        source="arXiv:2509.08058, Eq. 5",
+        pitfalls=(
+            "A ratio of small counts: read it with its interval. It also falls when the training loss merely vanishes "
+            "sooner, so it is shown beside the test accuracy, which stays the primary outcome."
+        ),
+    ),
+    Metric(
+        key="beta",
+        label="Learnable threshold (beta)",
+        short="beta",
+        unit="nats",
+        direction="neither",
+        bounds=(0.0, None),
+        decimals=4,
+        track="ue",
+        definition=(
+            "The SAL value above which a layer counts as learnable, from the clean run: the mean over measured "
+            "epochs of the midpoint between the two centers of a one-dimensional two-means clustering."
+        ),
+        formula="beta = (1/T) sum_t (kappa_1(t) + kappa_2(t)) / 2",
+        source="arXiv:2509.08058, Eq. 4",
+        pitfalls="An absolute number in loss units; comparable only within one protocol and architecture.",
+    ),
+)
+
+METRICS: dict[str, Metric] = {metric.key: metric for metric in _ALL}

@@ -1,0 +1,189 @@
+"""Protocol, Recipe, Cell: what is asked, as data. Read from `bench/protocols/*.toml`.
+
+May import pydantic, bench.errors and bench.records; no torch, no pandas.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from bench.errors import UnknownName
+from bench.records import Record, digest, parse_toml
+
+Tier = Literal["quick", "full"]
+TIERS: tuple[Tier, ...] = ("quick", "full")
+
+
+class Selection(Record):
+    """Which images of a split are used: all, or the first `per_class` of each class within `first` images.
+
+    exclude: indices (in the order of docs/protocols.md) that are left out before counting.
+    """
+
+    per_class: PositiveInt | None = None
+    first: PositiveInt | None = None
+    exclude: tuple[int, ...] = ()
+
+
+class Split(Record):
+    """One pinned split: how many images there are and the digest of their pixels and labels."""
+
+    images: PositiveInt
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    select: Selection = Selection()
+
+
+class Dataset(Record):
+    """The data a protocol is about; `channels`, `height`, `width` describe one image, uint8, scale 0 to 255."""
+
+    name: str
+    classes: PositiveInt
+    channels: PositiveInt
+    height: PositiveInt
+    width: PositiveInt
+    class_names: tuple[str, ...]
+    train: Split
+    test: Split
+
+
+class Budgets(Record):
+    """Largest allowed change of an image under each norm; a norm that is absent is not allowed.
+
+    linf: in 1/255 units, for every channel value. l0: number of changed pixels of an image.
+    l2: in units of a 0-to-1 image, after quantization.
+    """
+
+    linf: PositiveInt | None = None
+    l0: PositiveInt | None = None
+    l2: float | None = None
+
+
+class Augmentation(Record):
+    """Batch augmentation of training images: zero-padded random crops, and horizontal flips with probability 1/2."""
+
+    crop_padding: int = Field(0, ge=0)
+    flip: bool = False
+
+
+class Recipe(Record):
+    """How the victim network is trained: SGD with momentum and a learning rate that is constant, stepped or cosine."""
+
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: float = Field(gt=0)
+    momentum: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+    nesterov: bool = False
+    schedule: Literal["constant", "cosine", "step"]
+    milestones: tuple[int, ...] = ()
+    decay: float = 0.1
+    augmentation: Augmentation = Augmentation()
+
+
+class SalSettings(Record):
+    """How Sharpness-Aware Learnability is measured: the ball, the epochs, the probe set and the search."""
+
+    estimator: Literal["exact"]
+    epsilon: float = Field(gt=0)
+    epochs: tuple[int, ...]
+    probe_images: PositiveInt
+    max_steps: PositiveInt
+    tolerance: float = Field(gt=0)
+
+
+class SeedCount(Record):
+    """How many seeds (0, 1, ...) each tier runs; the quick tier's cells are among the full tier's."""
+
+    quick: int = Field(ge=0)
+    full: PositiveInt
+
+
+class Condition(Record):
+    """A model and a defense that every submission is measured under; one of them is the primary one."""
+
+    model: str
+    defense: str
+    primary: bool = False
+    seeds: SeedCount
+
+    @property
+    def label(self) -> str:
+        """Short name, unique within a protocol: `model/defense`."""
+        return f"{self.model}/{self.defense}"
+
+
+class Protocol(Record):
+    """A versioned question. Never changed once a result of it is published; a change is a new version."""
+
+    schema_: Literal["bench.protocol/1"] = Field(alias="schema")
+    id: str = Field(pattern=r"^[a-z0-9-]+-v[0-9]+$")
+    track: Literal["ue"]
+    title: str
+    summary: str
+    notes: tuple[str, ...] = ()
+    dataset: Dataset
+    budgets: Budgets
+    recipe: Recipe
+    sal: SalSettings
+    conditions: tuple[Condition, ...] = Field(min_length=1)
+
+    @property
+    def sha256(self) -> str:
+        """Digest of everything that can move a number: all but title, summary and notes."""
+        asked = self.model_dump(mode="json", by_alias=True, exclude={"title", "summary", "notes"})
+        return digest(asked)
+
+    @property
+    def primary(self) -> Condition:
+        """The condition that the ranking is about."""
+        return next(condition for condition in self.conditions if condition.primary)
+
+    def cells(self, tier: Tier) -> tuple["Cell", ...]:
+        """Return every cell of a tier, conditions in file order, seeds innermost."""
+        return tuple(
+            Cell(condition.model, condition.defense, seed)
+            for condition in self.conditions
+            for seed in range(condition.seeds.quick if tier == "quick" else condition.seeds.full)
+        )
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One unit of work: model x defense x seed, on the protocol's data set."""
+
+    model: str
+    defense: str
+    seed: int
+
+    @property
+    def condition(self) -> str:
+        """Label of the condition that this cell is one seed of."""
+        return f"{self.model}/{self.defense}"
+
+    @property
+    def label(self) -> str:
+        """`model/defense/seed`."""
+        return f"{self.condition}/{self.seed}"
+
+
+def protocol_ids() -> list[str]:
+    """Return the ids of all protocols, sorted."""
+    folder = resources.files("bench") / "protocols"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+@cache
+def load_protocol(protocol_id: str) -> Protocol:
+    """Read a protocol by id. Raises UnknownName."""
+    if protocol_id not in protocol_ids():
+        raise UnknownName("protocol", protocol_id, protocol_ids())
+    source = resources.files("bench") / "protocols" / f"{protocol_id}.toml"
+    return parse_protocol(source.read_text(encoding="utf-8"))
+
+
+def parse_protocol(text: str) -> Protocol:
+    """Parse the TOML text of a protocol; TOML arrays become tuples."""
+    return Protocol.model_validate(parse_toml(text))

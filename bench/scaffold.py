@@ -1,0 +1,104 @@
+"""`bench new`: writes a manifest to fill in.
+
+May import pydantic, bench.errors and records.
+"""
+
+from datetime import date
+from pathlib import Path
+from string import Template
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from bench.errors import UsageProblem
+from bench.problems import quoted
+from bench.store import write_atomically
+from bench.submission import FAMILIES, MANIFEST_NAME, Slug
+
+
+def create_submission(root: Path, track: Literal["ue", "unlearning"], slug: str) -> list[Path]:
+    """Write `<root>/submissions/<slug>/submission.toml` with every key explained; return what was written.
+
+    Raises UsageProblem for a bad slug, an existing folder, or a track that cannot be submitted to.
+    """
+    if track != "ue":
+        raise UsageProblem(f"track {quoted(track)} takes no submissions yet; available: ue")
+    _check_slug(slug)
+    folder = root / "submissions" / slug
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError as error:
+        raise UsageProblem(f"{folder} exists already; choose another slug, or edit what is there") from error
+    path = folder / MANIFEST_NAME
+    text = _MANIFEST.substitute(slug=slug, today=date.today().isoformat(), families=" | ".join(FAMILIES))
+    write_atomically(path, text.encode())
+    return [path]
+
+
+def _check_slug(slug: str) -> None:
+    try:
+        TypeAdapter(Slug).validate_python(slug)
+    except ValidationError as error:
+        raise UsageProblem(
+            f"{quoted(slug)} cannot be a slug; use 3 to 48 of a-z, 0-9 and '-', with no '-' at either end"
+        ) from error
+
+
+_MANIFEST = Template("""\
+# A submission to the track of unlearnable examples. submissions/README.md explains each key.
+# Replace every FILL-IN, then run: bench validate submissions/$slug
+
+schema = "bench.submission/1"
+track = "ue"
+slug = "$slug"  # the name of this folder
+protocols = ["ue-digits-v1"]  # one or more of `bench list protocols`
+submitted = $today
+
+[method]
+name = "FILL-IN: the method's name, as readers know it"
+family = "FILL-IN: one of $families"
+summary = "FILL-IN: one plain sentence, at most 280 characters"
+surrogate = "none"  # the network that the perturbation was computed with
+uses_labels = "FILL-IN: true or false, without quotes"
+extra_data = "none"  # data beyond the protocol's training images
+
+[[authors]]  # once for each author
+name = "FILL-IN: your name"
+# orcid = "0000-0002-1825-0097"
+# github = "your-name"
+
+[links]  # https only; each may be left out
+# paper = "https://..."
+# code = "https://..."
+# license = "MIT"
+
+# [cite]
+# bibtex = '''@misc{...}'''
+
+[[artifact]]  # once for each protocol
+role = "perturbation"
+protocol = "ue-digits-v1"
+path = "delta.safetensors"  # inside this folder
+sha256 = "FILL-IN: what `sha256sum delta.safetensors` prints"
+bytes = "FILL-IN: the size of the file in bytes, without quotes"
+tensor = "delta"  # int8, in units of 1/255
+layout = "NCHW"
+order = "dataset-index"  # row i changes training image i
+kind = "FILL-IN: sample-wise or class-wise"
+norm = "FILL-IN: linf, l0 or l2, one that the protocol allows"
+
+# [[reported]]  # your own numbers: shown beside the measured ones, never ranked
+# metric = "test_accuracy"  # one of `bench list metrics`
+# condition = "resnet18/none"  # model/defense
+# value = 0.19
+# source = "Table 1"
+
+[disclosure]
+attempts_before_this = 0  # versions of this method that were evaluated before
+test_set_used = "FILL-IN: true or false, without quotes: did you look at test accuracy while tuning?"
+conflict_of_interest = "none"
+
+[agreement]
+artifact_license = "FILL-IN: for example CC-BY-4.0"
+publish = "FILL-IN: true, without quotes, to agree that artifacts and results are published"
+""")

@@ -1,0 +1,178 @@
+"""Results on disk: where they lie, read with every check, written whole.
+
+May import pydantic, bench.errors, bench.records and bench.results; no torch, no pandas.
+
+Two files a result, in `submissions/<slug>/results/<protocol>/`:
+  <16 hex of id>.json        exactly the RFC 8785 bytes of the document and a newline; the same finding, the same bytes
+  <16 hex of id>.runs.jsonl  one line for each run that found it: when, where, with what, at what cost
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bench.errors import CorruptResult, UsageProblem
+from bench.records import canonical_bytes, digest
+from bench.results import SEAL_HEX, Result, Run, leaf_seal, leaves, result_bytes, summarize
+
+RESULT_LIMIT_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """A result as it lies on disk, with the runs that found it."""
+
+    path: Path
+    slug: str
+    result: Result
+    runs: tuple[Run, ...]
+
+
+def results_folder(submission_folder: Path, protocol_id: str) -> Path:
+    """Return the folder of a submission's results of one protocol."""
+    return submission_folder / "results" / protocol_id
+
+
+def read_result(path: Path) -> Result:
+    """Read a stored result and check its digests. Raises CorruptResult naming the file and the JSON pointer."""
+    problems = check_result(path)
+    if problems:
+        raise CorruptResult(problems[0])
+    return Result.model_validate_json(path.read_bytes())
+
+
+def load_results(submission_folder: Path) -> list[StoredResult]:
+    """Read all stored results of a submission, by protocol and file name. Raises CorruptResult."""
+    paths = sorted((submission_folder / "results").glob("*/*.json"))
+    return [
+        StoredResult(path, submission_folder.name, read_result(path), read_runs(runs_path(path))) for path in paths
+    ]
+
+
+def find_result(submission_folder: Path, protocol_id: str, key: str) -> Path | None:
+    """Return the path of a sound stored result that answers `key`, None where there is none."""
+    for path in sorted(results_folder(submission_folder, protocol_id).glob("*.json")):
+        if read_result(path).key == key:
+            return path
+    return None
+
+
+def write_result(result: Result, run: Run, submission_folder: Path) -> Path:
+    """Write a result whole (temporary file, fsync, rename) and add the run to its runs; return the result's path."""
+    path = results_folder(submission_folder, result.subject.protocol.id) / f"{result.name}.json"
+    write_atomically(path, result_bytes(result))
+    runs = read_runs(runs_path(path))
+    if run not in runs:
+        lines = [canonical_bytes(item.model_dump(mode="json")) + b"\n" for item in (*runs, run)]
+        write_atomically(runs_path(path), b"".join(lines))
+    return path
+
+
+def runs_path(result_path: Path) -> Path:
+    """Return the path of the runs file beside a result file."""
+    return result_path.with_suffix(".runs.jsonl")
+
+
+def read_runs(path: Path) -> tuple[Run, ...]:
+    """Read the runs beside a result; none where there is no file. Raises CorruptResult."""
+    if not path.exists():
+        return ()
+    try:
+        return tuple(Run.model_validate_json(line) for line in path.read_bytes().splitlines())
+    except ValidationError as error:
+        raise CorruptResult(f"{path}: not a runs file: {error}") from error
+
+
+def result_files(path: Path) -> list[Path]:
+    """Return the result files that a path means: itself, those of a submission, or those of all below a folder.
+
+    Raises UsageProblem where there is nothing at the path.
+    """
+    if not path.exists():
+        raise UsageProblem(f"{path}: no such file or folder")
+    return [path] if path.is_file() else sorted(path.glob("**/results/*/*.json"))
+
+
+def check_runs(result_path: Path) -> list[str]:
+    """Return what is wrong with the runs file beside a result: unreadable, or speaking of another result."""
+    path = runs_path(result_path)
+    try:
+        runs = read_runs(path)
+    except CorruptResult as error:
+        return [str(error)]
+    if not runs:
+        return [f"{path}: no run is recorded for this result"]
+    expected = f"sha256:{result_path.stem}"
+    return [f"{path}: /{index}/id: is not {expected}..." for index, run in enumerate(runs) if run.id[:23] != expected]
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees all of it or the old one; parents are made. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def check_result(path: Path) -> list[str]:
+    """Return every way in which a stored result contradicts itself, each naming file and JSON pointer.
+
+    Checked: canonical bytes, types, key, id, file name, seal, and mean, sd, interval recomputed from the seeds.
+    """
+    if path.stat().st_size > RESULT_LIMIT_BYTES:
+        return [f"{path}: larger than {RESULT_LIMIT_BYTES} bytes, not read"]
+    content = path.read_bytes()
+    try:
+        result = Result.model_validate_json(content)
+    except ValidationError as error:
+        return [f"{path}: {_pointer(item['loc'])}: {item['msg']}" for item in error.errors()]
+    body = result.model_dump(mode="json", by_alias=True, exclude_none=True, include={"schema_", "subject", "outcome"})
+    problems = [f"{path}: {pointer}: was changed, its seal does not match" for pointer in _broken(body, result.seal)]
+    problems += [f"{path}: {pointer}: {text}" for pointer, text in _contradictions(result)]
+    if digest(body["subject"]) != result.key:
+        problems.append(f"{path}: /key: is not the digest of the subject")
+    if digest(body) != result.id:
+        problems.append(f"{path}: /id: is not the digest of schema, subject and outcome")
+    if path.stem != result.name:
+        problems.append(f"{path}: file name is not the first 16 digits of the id, {result.name}")
+    if not problems and content != result_bytes(result):
+        problems.append(f"{path}: bytes are not the RFC 8785 form of the document and one newline")
+    return problems
+
+
+def _contradictions(result: Result) -> Iterator[tuple[str, str]]:
+    """Yield pointer and text wherever mean, sd or interval do not follow from the values by seed."""
+    for index, stored in enumerate(result.outcome.measurements):
+        if stored.per_seed is None:
+            continue
+        expected = summarize(stored.metric, stored.condition, stored.per_seed)
+        for field in ("mean", "sd", "ci95"):
+            if getattr(stored, field) != getattr(expected, field):
+                yield f"/outcome/measurements/{index}/{field}", f"does not follow from per_seed ({expected.mean=})"
+
+
+def _broken(body: dict[str, Any], seal: str) -> list[str]:
+    """Return the pointers whose seal does not match, in document order, ten at most."""
+    checks = [seal[start : start + SEAL_HEX] for start in range(0, len(seal), SEAL_HEX)]
+    found = list(leaves(body))
+    if len(checks) != len(found):
+        return ["/seal"]
+    broken = [pointer for (pointer, value), check in zip(found, checks, strict=True) if leaf_seal(pointer, value) != check]
+    return broken[:10]
+
+
+def _pointer(location: tuple[str | int, ...]) -> str:
+    return "/" + "/".join(str(part) for part in location)

@@ -1,0 +1,235 @@
+"""Manifest and Submission: what an author hands in. `submission.toml` is typed and refuses unknown keys.
+
+May import pydantic, bench.errors and records; opens no artifact (bench.artifacts does).
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, PositiveInt
+
+from bench.errors import InvalidSubmission, UnknownName
+from bench.records import Record, parse_toml
+from bench.toml_lines import check_nesting
+from bench.untrusted import read_untrusted
+
+MANIFEST_NAME = "submission.toml"
+MANIFEST_LIMIT_BYTES = 256 * 1024
+
+Family = Literal[
+    "reference",
+    "control",
+    "error-minimizing",
+    "error-maximizing",
+    "synthetic-shortcut",
+    "generative",
+    "filter",
+    "other",
+]
+"""Closed vocabulary of method families. `reference` is training on the data as it is, `control` must show no effect."""
+
+FAMILIES: tuple[str, ...] = get_args(Family)
+
+
+def _plain(text: str) -> str:
+    """Refuse what does not print: control characters, and characters that reorder or hide text."""
+    for character in text:
+        if character not in "\n\t" and not character.isprintable():
+            raise ValueError(f"holds the character U+{ord(character):04X}; use plain printable text")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if "\n" in text or "\t" in text:
+        raise ValueError("holds a line break or a tab; write it in a single line")
+    if text != text.strip():
+        raise ValueError("starts or ends with a space; remove it")
+    return _plain(text)
+
+
+def _https(text: str) -> str:
+    if not text.startswith("https://"):
+        raise ValueError("is not an https:// link; write the full https address, no other kind is shown")
+    if not text.isascii() or not text.isprintable() or any(character in _NOT_IN_LINKS for character in text):
+        raise ValueError("holds a character that a link must escape; percent-encode it")
+    address = urlsplit(text)
+    if not address.hostname or address.username is not None:
+        raise ValueError("is not an address of a host; write https://host/path")
+    return text
+
+
+_NOT_IN_LINKS = frozenset(" \"'<>\\`{}|^")
+
+Name = Annotated[str, Field(min_length=1, max_length=280), AfterValidator(_one_line)]
+Sentence = Annotated[str, Field(min_length=1, max_length=280), AfterValidator(_one_line)]
+Block = Annotated[str, Field(max_length=4000), AfterValidator(_plain)]
+Link = Annotated[str, Field(max_length=500), AfterValidator(_https)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{1,46})[a-z0-9]$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Method(Record):
+    """What the method is: names and facts, nothing measured."""
+
+    name: Name
+    family: Family
+    summary: Sentence
+    surrogate: Name = "none"
+    uses_labels: bool
+    extra_data: Name = "none"
+
+
+class Author(Record):
+    """Who hands it in."""
+
+    name: Name
+    orcid: Annotated[str, Field(pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$")] | None = None
+    github: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,39}$")] | None = None
+
+
+class Links(Record):
+    """Where to read more; https only."""
+
+    paper: Link | None = None
+    code: Link | None = None
+    license: Name | None = None
+
+
+class Citation(Record):
+    """How to cite the method."""
+
+    bibtex: Block
+
+
+class CraftRecipe(Record):
+    """How `bench craft` makes the artifact again, byte for byte, where it is too large to be kept in the repository."""
+
+    attack: Name
+    seed: int = Field(ge=0)
+
+
+class Artifact(Record):
+    """One perturbation file.
+
+    path: relative, inside the folder. sha256, bytes: of the whole file. tensor: its name in the file.
+    layout: NCHW, in units of 1/255. order: row i changes training image i of the protocol.
+    kind: as declared; the evaluation measures it and shows both.
+    norm, limit: the budget it claims to keep, one of those that the protocol allows.
+    """
+
+    role: Literal["perturbation"]
+    protocol: Name
+    path: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+    sha256: Digest
+    bytes: PositiveInt
+    tensor: Name = "delta"
+    layout: Literal["NCHW"] = "NCHW"
+    order: Literal["dataset-index"] = "dataset-index"
+    kind: Literal["sample-wise", "class-wise"]
+    norm: Literal["linf", "l0", "l2"]
+    recipe: CraftRecipe | None = None
+
+
+class Reported(Record):
+    """A number the author states: shown beside the measured one, never ranked."""
+
+    metric: Name
+    condition: Name
+    value: float
+    source: Sentence
+
+
+class Disclosure(Record):
+    """What a reader should know about how the submission came about."""
+
+    attempts_before_this: int = Field(0, ge=0)
+    test_set_used: bool
+    conflict_of_interest: Name = "none"
+
+
+class Agreement(Record):
+    """Under which terms the artifacts are published."""
+
+    artifact_license: Name
+    publish: Literal[True]
+
+
+class Manifest(Record):
+    """A whole `submission.toml`. A submission without artifacts leaves the training images as they are."""
+
+    schema_: Literal["bench.submission/1"] = Field(alias="schema")
+    track: Literal["ue"]
+    slug: Slug
+    protocols: tuple[Name, ...] = Field(min_length=1)
+    submitted: date
+    method: Method
+    authors: tuple[Author, ...] = Field(min_length=1)
+    links: Links = Links()
+    cite: Citation | None = None
+    artifact: tuple[Artifact, ...] = ()
+    reported: tuple[Reported, ...] = ()
+    disclosure: Disclosure
+    agreement: Agreement
+
+    def artifacts_for(self, protocol_id: str) -> tuple[Artifact, ...]:
+        """Return the artifacts that this submission brings for a protocol: none or one."""
+        return tuple(artifact for artifact in self.artifact if artifact.protocol == protocol_id)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A submission folder and its manifest, read and typed, not yet validated against protocol and files."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def slug(self) -> str:
+        """The manifest's slug."""
+        return self.manifest.slug
+
+
+def manifest_table(text: str) -> Any:
+    """Parse the TOML of a manifest without looking at what it says. Raises ValueError, with the line in its text."""
+    check_nesting(text)
+    return parse_toml(text)
+
+
+def parse_manifest(text: str) -> Manifest:
+    """Parse the text of a manifest. Raises ValueError; its kind ValidationError has every problem."""
+    return Manifest.model_validate(manifest_table(text))
+
+
+def read_manifest(folder: Path) -> str:
+    """Return the text of a folder's manifest.
+
+    Raises FileNotFoundError, RefusedArtifact where it is no regular file or too large, UnicodeDecodeError.
+    """
+    return read_untrusted(folder, MANIFEST_NAME, MANIFEST_LIMIT_BYTES).decode("utf-8")
+
+
+def load_submission(folder: Path) -> Submission:
+    """Read a submission that is known to be valid.
+
+    Raises InvalidSubmission, RefusedArtifact for a linked manifest, UnknownName if there is no such folder.
+    """
+    try:
+        return Submission(folder, parse_manifest(read_manifest(folder)))
+    except FileNotFoundError as error:
+        raise UnknownName("submission folder", str(folder), _known_folders(folder.parent)) from error
+    except ValueError as error:
+        path = folder / MANIFEST_NAME
+        raise InvalidSubmission(f"{path}: {error}; `bench validate {folder}` lists every problem") from error
+
+
+def list_submissions(root: Path) -> list[Submission]:
+    """Read every submission below `<root>/submissions`, by slug."""
+    folders = sorted(path.parent for path in (root / "submissions").glob(f"*/{MANIFEST_NAME}"))
+    return [load_submission(folder) for folder in folders]
+
+
+def _known_folders(parent: Path) -> list[str]:
+    return [path.parent.name for path in parent.glob(f"*/{MANIFEST_NAME}")]

@@ -1,0 +1,245 @@
+"""Validation: every problem of a submission folder at once.
+
+May import numpy, bench.errors, records, bench.artifacts, bench.manifest_problems and bench.perturbation_check; no
+torch, no pandas. A data set is loaded only where a perturbation is to be checked against it.
+"""
+
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol as Interface
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.artifacts import MissingArtifact, Perturbation, read_perturbation
+from bench.budgets import allowed_norms
+from bench.errors import BenchError, DatasetMissing, InvalidSubmission, RefusedArtifact, UnknownName, UsageProblem
+from bench.manifest_problems import ManifestText, find_problems, is_fill_in, nearest, parse_text
+from bench.metrics.catalog import METRICS
+from bench.perturbation_check import check_perturbation, identity_problems, perturbation_problems
+from bench.problems import Problem, exit_code, format_problems, quoted, visible
+from bench.protocol import Dataset, Protocol, load_protocol, protocol_ids
+from bench.submission import MANIFEST_NAME, Artifact, read_manifest
+from bench.toml_lines import line_of
+from bench.untrusted import list_entries
+
+__all__ = ["Problem", "check_perturbation", "exit_code", "format_problems", "validate_folder"]
+
+_OWN_FILES = frozenset({MANIFEST_NAME, "README.md", "LICENSE", "results"})
+
+
+class LabeledImages(Interface):
+    """What a data set must offer here; bench.data.dataset.ImageData does."""
+
+    @property
+    def train_images(self) -> NDArray[np.uint8]:
+        """Training images, uint8 (N, C, H, W)."""
+
+    @property
+    def train_labels(self) -> NDArray[np.int64]:
+        """Training labels, int64 (N,)."""
+
+
+DataLoader = Callable[[Dataset], LabeledImages]
+
+
+def validate_folder(
+    folder: Path, *, protocols: Mapping[str, Protocol] | None = None, load_data: DataLoader | None = None
+) -> list[Problem]:
+    """Return every problem of a submission folder; none where it can be evaluated. Warnings do not keep it from that.
+
+    protocols: by id, those of the package by default. load_data: bench.data's by default; may raise DatasetMissing.
+    Raises UnknownName or UsageProblem if there is no such folder.
+    """
+    _check_folder(folder)
+    manifest = _read_manifest(folder)
+    if isinstance(manifest, Problem):
+        return [manifest, *(found for found in _entry_problems(folder, {MANIFEST_NAME}) if found.unsafe)]
+    known = {name: load_protocol(name) for name in protocol_ids()} if protocols is None else protocols
+    problems = find_problems(manifest)
+    if not any(problem.pointer == "/slug" for problem in problems):
+        problems += _slug_problems(folder, manifest)
+    problems += [*_protocol_problems(manifest, known), *_artifact_table_problems(manifest, known)]
+    problems += _reported_problems(manifest)
+    reader = _Reader(folder, manifest, known, load_data or _load_data)
+    for index, artifact in manifest.artifacts():
+        problems += _artifact_problems(reader, f"/artifact/{index}", artifact)
+    problems += _entry_problems(folder, {MANIFEST_NAME, *(artifact.path for _, artifact in manifest.artifacts())})
+    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file != manifest.shown, problem.line or 0))
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.exists():
+        known = (path.parent.name for path in folder.parent.glob(f"*/{MANIFEST_NAME}"))
+        raise UnknownName("submission folder", str(folder), known)
+    if not folder.is_dir():
+        raise UsageProblem(f"{folder} is not a folder; name the submission's folder, such as submissions/SLUG")
+
+
+def _read_manifest(folder: Path) -> ManifestText | Problem:
+    """Read a folder's manifest, or say what keeps it from being read."""
+    shown = str(folder / MANIFEST_NAME)
+    try:
+        return parse_text(read_manifest(folder), shown)
+    except FileNotFoundError:
+        remedy = f"`bench new ue {visible(folder.name)}` writes one to fill in"
+        return Problem(shown, "", "manifest-missing", f"there is no {MANIFEST_NAME}", remedy)
+    except RefusedArtifact as error:
+        return Problem(shown, "", "unsafe", *_message_and_remedy(error), unsafe=True)
+    except UnicodeDecodeError as error:
+        return Problem(shown, "", "encoding", f"is not UTF-8 at byte {error.start}", "save the file as UTF-8 text")
+
+
+def _slug_problems(folder: Path, manifest: ManifestText) -> Iterator[Problem]:
+    name, slug = folder.absolute().name, manifest.table.get("slug")
+    if slug != name:
+        message = f"slug {quoted(str(slug))} is not the folder's name, {quoted(name)}"
+        yield manifest.problem("/slug", "slug", message, "rename the folder or correct the slug")
+
+
+def _protocol_problems(manifest: ManifestText, known: Mapping[str, Protocol]) -> Iterator[Problem]:
+    names = manifest.protocols()
+    for index, name in names:
+        pointer = f"/protocols/{index}"
+        if name not in known:
+            remedy = f"known protocols: {', '.join(sorted(known))}{nearest(name, known)}"
+            yield manifest.problem(pointer, "protocol-unknown", f"unknown protocol {quoted(name)}", remedy)
+        elif name in [earlier for _, earlier in names[:index]]:
+            yield manifest.problem(pointer, "protocol-twice", f"protocol {name!r} is listed twice", "list it once")
+    method = manifest.table.get("method")
+    family = method.get("family") if isinstance(method, dict) else None
+    raw = [entry.get("protocol") if isinstance(entry, dict) else None for _, entry in manifest.entries("artifact")]
+    if family == "reference" or not all(isinstance(name, str) for name in raw):
+        return
+    for index, name in names:
+        if name in known and name not in raw:
+            message = f"there is no artifact for protocol {name!r}"
+            remedy = 'add an [[artifact]] for it; only submissions of family "reference" may come without'
+            yield manifest.problem(f"/protocols/{index}", "artifact-missing", message, remedy)
+
+
+def _artifact_table_problems(manifest: ManifestText, known: Mapping[str, Protocol]) -> Iterator[Problem]:
+    listed = [name for _, name in manifest.protocols()]
+    seen: set[str] = set()
+    for index, artifact in manifest.artifacts():
+        pointer, shown = f"/artifact/{index}/protocol", quoted(artifact.protocol)
+        if artifact.protocol not in listed:
+            remedy = "add it there, or correct the name here" + nearest(artifact.protocol, listed)
+            yield manifest.problem(pointer, "artifact-protocol", f"protocol {shown} is not in 'protocols'", remedy)
+        if artifact.protocol in seen:
+            remedy = "hand in one artifact for a protocol; another setting is another submission"
+            yield manifest.problem(pointer, "artifact-twice", f"second artifact for protocol {shown}", remedy)
+        seen.add(artifact.protocol)
+        budgets = known[artifact.protocol].budgets if artifact.protocol in known else None
+        if budgets is not None and getattr(budgets, artifact.norm) is None:
+            message = f"protocol {shown} has no {artifact.norm} budget"
+            remedy = f"norms it allows: {', '.join(allowed_norms(budgets))}"
+            yield manifest.problem(f"/artifact/{index}/norm", "norm", message, remedy)
+
+
+def _reported_problems(manifest: ManifestText) -> Iterator[Problem]:
+    for index, entry in manifest.entries("reported"):
+        metric = entry.get("metric") if isinstance(entry, dict) else None
+        if isinstance(metric, str) and metric not in METRICS and not is_fill_in(metric):
+            remedy = f"`bench list metrics` names them{nearest(metric, METRICS)}"
+            message = f"unknown metric {quoted(metric)}"
+            yield manifest.problem(f"/reported/{index}/metric", "metric-unknown", message, remedy)
+
+
+def _entry_problems(folder: Path, listed: set[str]) -> Iterator[Problem]:
+    """Yield links, devices and files that the manifest does not list; nothing is opened."""
+    try:
+        for path, mode in list_entries(folder):
+            shown = f"{folder}/{path}"
+            if any(name == path or name.startswith(f"{path}/") for name in listed):
+                continue
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                message = "is a symbolic link" if stat.S_ISLNK(mode) else "is neither a file nor a folder"
+                yield Problem(shown, "", "unsafe", message, "remove it; a submission holds regular files", unsafe=True)
+            elif stat.S_ISREG(mode) and path.split("/")[0] not in _OWN_FILES:
+                remedy = "remove it, or list it as an [[artifact]]"
+                yield Problem(shown, "", "unlisted", "is not part of the submission", remedy, severity="warning")
+    except RefusedArtifact as error:
+        yield Problem(str(folder), "", "unsafe", *_message_and_remedy(error), unsafe=True)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """What the artifacts of a folder are read and checked with."""
+
+    folder: Path
+    manifest: ManifestText
+    protocols: Mapping[str, Protocol]
+    load_data: DataLoader
+
+
+def _artifact_problems(reader: _Reader, at: str, artifact: Artifact) -> list[Problem]:
+    """Return what is wrong with an artifact's file; under an unknown protocol, only whether it is safe and as declared.
+
+    at: JSON pointer of the artifact's table.
+    """
+    manifest = reader.manifest
+    try:
+        perturbation = read_perturbation(reader.folder, artifact)
+    except MissingArtifact:
+        return [_absent(manifest, at, artifact)]
+    except RefusedArtifact as error:
+        return [manifest.problem(f"{at}/path", "unsafe", *_message_and_remedy(error), unsafe=True)]
+    except InvalidSubmission as error:
+        return [manifest.problem(f"{at}/path", "content", *_message_and_remedy(error))]
+    protocol = reader.protocols.get(artifact.protocol)
+    if protocol is None:
+        problems = identity_problems(perturbation, artifact)
+    else:
+        problems = _protocol_fit(perturbation, artifact, protocol, reader.load_data)
+    return [_placed(problem, reader, at) for problem in problems]
+
+
+def _protocol_fit(
+    perturbation: Perturbation, artifact: Artifact, protocol: Protocol, load: DataLoader
+) -> list[Problem]:
+    try:
+        data = load(protocol.dataset)
+    except DatasetMissing as error:
+        problems = perturbation_problems(perturbation, artifact, protocol, None, None)
+        message = f"data set {protocol.dataset.name!r} is not here: budget checked on the perturbation alone, kind not"
+        remedy = f"nothing to do here; the evaluation checks the images that are trained on ({error})"
+        return [*problems, Problem(artifact.path, "", "data-missing", message, remedy, severity="warning")]
+    return perturbation_problems(perturbation, artifact, protocol, data.train_images, data.train_labels)
+
+
+def _absent(manifest: ManifestText, at: str, artifact: Artifact) -> Problem:
+    message = f"{quoted(artifact.path)} is not there"
+    if artifact.recipe is None:
+        return manifest.problem(f"{at}/path", "artifact-absent", message, "put the file there or correct the path")
+    attack, seed = visible(artifact.recipe.attack), artifact.recipe.seed
+    slug = visible(str(manifest.table.get("slug")))
+    remedy = (
+        f"`bench craft {attack} --protocol {visible(artifact.protocol)} --slug {slug} --seed {seed}` makes it again"
+    )
+    return manifest.problem(f"{at}/path", "artifact-absent", message, remedy, severity="warning")
+
+
+_FIELDS = {"size": "bytes", "digest": "sha256", "kind": "kind"}
+"""Problems that are about a key of the artifact's table, by code."""
+
+
+def _placed(problem: Problem, reader: _Reader, at: str) -> Problem:
+    """Move a problem of an artifact to where its author looks: the manifest's key, or the file's path."""
+    if problem.code not in _FIELDS:
+        return replace(problem, file=f"{reader.folder}/{problem.file}")
+    pointer = f"{at}/{_FIELDS[problem.code]}"
+    return replace(problem, file=reader.manifest.shown, pointer=pointer, line=line_of(reader.manifest.lines, pointer))
+
+
+def _message_and_remedy(error: BenchError) -> tuple[str, str]:
+    message, _, remedy = str(error).rpartition("; ")
+    return (message, remedy) if message else (remedy, "hand in a regular safetensors file")
+
+
+def _load_data(dataset: Dataset) -> LabeledImages:
+    from bench.data import load_data  # noqa: PLC0415 (only where a perturbation is checked against images)
+
+    return load_data(dataset)
