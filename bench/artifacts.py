@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bench import safetensors_header
 from bench.errors import EnvironmentProblem, InvalidSubmission, RefusedArtifact
+from bench.files import write_atomically
 from bench.problems import quoted, visible
 from bench.safetensors_header import HEADER_LIMIT_BYTES, HeaderError, TensorEntry
 from bench.submission import Artifact
@@ -31,8 +32,6 @@ TENSOR = "delta"
 HEADER_SECONDS = 20
 
 PERTURBATION_DTYPES: dict[str, np.dtype[Any]] = {"I8": np.dtype("<i1"), "I16": np.dtype("<i2")}
-
-_CHUNK_IMAGES = 1024
 
 Integers = NDArray[np.int8] | NDArray[np.int16]
 HeaderReader = Callable[[bytes, int], list[TensorEntry]]
@@ -77,8 +76,6 @@ def write_perturbation(path: Path, values: Integers) -> tuple[str, int]:
 
     values: (N, C, H, W), int8 or int16, in 1/255 units.
     """
-    from bench.store import write_atomically  # noqa: PLC0415 (brings scipy, which reading does not need)
-
     content = encode_perturbation(values)
     write_atomically(path, content)
     return hashlib.sha256(content).hexdigest(), len(content)
@@ -138,22 +135,6 @@ def read_header_apart(header: bytes, data_bytes: int) -> list[TensorEntry]:
     if child.returncode != 0:
         raise RefusedArtifact(f"header breaks the limits of its parser (exit status {child.returncode})")
     return _entries(json.loads(child.stdout))
-
-
-def apply_perturbation(images: NDArray[np.uint8], values: Integers) -> NDArray[np.uint8]:
-    """Return the images that are trained on: clip(images + values, 0, 255), uint8, scale 0 to 255.
-
-    images: uint8 (N, C, H, W). values: int8 or int16, same shape, in 1/255 units. Raises ValueError if shapes differ.
-    """
-    if images.shape != values.shape:
-        raise ValueError(f"images of shape {images.shape} and a perturbation of shape {values.shape} do not fit")
-    trained = np.empty_like(images)
-    for start in range(0, len(images), _CHUNK_IMAGES):
-        part = slice(start, start + _CHUNK_IMAGES)
-        # A change of more than 255 clips like 255; limited first, the sum stays within int16.
-        change = np.clip(values[part], -255, 255, dtype=np.int16)
-        np.clip(images[part] + change, 0, 255, out=trained[part], casting="unsafe")
-    return trained
 
 
 def _check_suffix(path: str) -> None:

@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.artifacts import Integers, apply_perturbation
+from bench.artifacts import Integers
+from bench.data.perturbed import apply_perturbation
 from bench.protocol import Budgets
 
 Norm = Literal["linf", "l0", "l2"]
@@ -101,7 +102,9 @@ def find_excess(change: Change, values: Integers, norm: Norm, limit: float) -> E
     over = np.flatnonzero(change.peaks > limit)
     if len(over) == 0:
         return None
-    count = sum(int(_beyond(values[part], limit).sum()) for part in np.array_split(over, len(over) // _CHUNK_IMAGES + 1))
+    count = sum(
+        int(_beyond(values[part], limit).sum()) for part in np.array_split(over, len(over) // _CHUNK_IMAGES + 1)
+    )
     channel, row, column = np.argwhere(_beyond(values[over[0]], limit))[0].tolist()
     first = (int(over[0]), channel, row, column)
     return Excess(count, first, f"{int(values[first]):+d}")

@@ -27,6 +27,13 @@ app = typer.Typer(
 )
 
 
+class Track(StrEnum):
+    """What a submission is about."""
+
+    ue = "ue"
+    unlearning = "unlearning"
+
+
 class Tier(StrEnum):
     """How much of a protocol is run."""
 
@@ -76,7 +83,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[  # noqa: ARG001 (the callback acts)
+    version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
@@ -85,14 +92,14 @@ def _options(
 
 @app.command()
 def new(
-    track: Annotated[str, typer.Argument(help="ue (unlearnable examples) or unlearning")],
+    track: Annotated[Track, typer.Argument(help="unlearnable examples, or unlearning")],
     slug: Annotated[str, typer.Argument(help="name of the new folder: a-z, 0-9 and -")],
     root: Root = Path(),
 ) -> None:
     """Write a manifest to fill in."""
     from bench.scaffold import create_submission
 
-    for path in create_submission(root, track, slug):
+    for path in create_submission(root, track.value, slug):
         typer.echo(path)
 
 
@@ -174,7 +181,9 @@ def verify(
     files = [file for path in paths or [root / "submissions"] for file in result_files(path)]
     problems = [problem for file in files for problem in (*check_result(file), *check_runs(file))]
     if as_json:
-        typer.echo(json.dumps({"schema": "bench.verification/1", "results": len(files), "problems": problems}, indent=2))
+        typer.echo(
+            json.dumps({"schema": "bench.verification/1", "results": len(files), "problems": problems}, indent=2)
+        )
     else:
         for problem in problems:
             typer.echo(problem)
@@ -235,7 +244,9 @@ def list_kind(
 
 
 @app.command()
-def explain(name: Annotated[str, typer.Argument(help="a metric, protocol, attack, defense, model or data set")]) -> None:
+def explain(
+    name: Annotated[str, typer.Argument(help="a metric, protocol, attack, defense, model or data set")],
+) -> None:
     """Explain a metric, or anything that `bench list` names."""
     from bench.explain import explain as explain_name
 
@@ -258,7 +269,12 @@ def doctor(as_json: Json = False) -> None:
 
 def _print_plan(plans: "list[Plan]", missing: set[str], *, as_json: bool) -> None:
     cells = [
-        {"submission": plan.label, "cell": cell.label, "key": key, "state": "to measure" if key in missing else "finished"}
+        {
+            "submission": plan.label,
+            "cell": cell.label,
+            "key": key,
+            "state": "to measure" if key in missing else "finished",
+        }
         for plan in plans
         for cell, key in plan.own.items()
     ]
@@ -268,12 +284,16 @@ def _print_plan(plans: "list[Plan]", missing: set[str], *, as_json: bool) -> Non
     for cell in cells:
         typer.echo(f"{cell['state']:<11} {cell['submission']}  {cell['cell']}")
     extra = len(missing - {cell["key"] for cell in cells})
-    typer.echo(f"{len(missing)} cells to measure" + (f", {extra} of them clean training to compare with" if extra else ""))
+    typer.echo(
+        f"{len(missing)} cells to measure" + (f", {extra} of them clean training to compare with" if extra else "")
+    )
 
 
 def _print_evaluated(done: "list[Evaluated]", *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"schema": "bench.evaluated/1", "results": [_evaluated_record(item) for item in done]}, indent=2))
+        typer.echo(
+            json.dumps({"schema": "bench.evaluated/1", "results": [_evaluated_record(item) for item in done]}, indent=2)
+        )
         return
     for item in done:
         _print_one(item)
@@ -289,7 +309,9 @@ def _evaluated_record(item: "Evaluated") -> dict[str, Any]:
         "path": str(item.path),
         "cells_trained": item.trained,
         "replications": [asdict(replication) for replication in item.replications],
-        "measurements": [found.model_dump(mode="json", exclude_none=True) for found in item.result.outcome.measurements],
+        "measurements": [
+            found.model_dump(mode="json", exclude_none=True) for found in item.result.outcome.measurements
+        ],
     }
 
 

@@ -6,17 +6,18 @@ May import numpy and the attacks; an attack that needs torch imports it itself.
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.artifacts import encode_perturbation
 from bench.attacks import ATTACKS
 from bench.attacks.attack import Attack, CraftInput
+from bench.budgets import measure_kind
 from bench.data import load_data
 from bench.errors import InvalidSubmission, UsageProblem
+from bench.files import write_atomically
 from bench.protocol import Protocol
 from bench.registry import resolve
-from bench.store import write_atomically
 from bench.submission import MANIFEST_NAME, Artifact, parse_manifest
 
 ARTIFACT_NAME = "delta.safetensors"
@@ -38,7 +39,7 @@ def craft_submission(root: Path, attack_name: str, protocol: Protocol, *, slug: 
     Raises UnknownName, UsageProblem, DatasetMissing; InvalidSubmission where an existing manifest pins another digest.
     """
     folder = root / "submissions" / slug
-    content, sha256 = _craft(attack_name, protocol, seed)
+    content, sha256, kind = _craft(attack_name, protocol, seed)
     path = folder / MANIFEST_NAME
     if path.exists():
         artifact = _existing_artifact(path, protocol)
@@ -46,9 +47,12 @@ def craft_submission(root: Path, attack_name: str, protocol: Protocol, *, slug: 
         write_atomically(folder / artifact.path, content)
         return Crafted(folder, sha256, len(content), recreated=True)
     attack: Attack = resolve("attack", attack_name, ATTACKS)
-    write_atomically(folder / ARTIFACT_NAME, content)
-    manifest = _manifest(attack, attack_name, protocol, slug=slug, seed=seed, sha256=sha256, size=len(content))
+    artifact_table = _artifact_table(
+        attack, attack_name, protocol, seed=seed, sha256=sha256, size=len(content), kind=kind
+    )
+    manifest = _manifest(attack, protocol, slug, artifact_table)
     parse_manifest(manifest)
+    write_atomically(folder / ARTIFACT_NAME, content)
     write_atomically(path, manifest.encode())
     return Crafted(folder, sha256, len(content), recreated=False)
 
@@ -61,17 +65,18 @@ def recreate_artifact(folder: Path, artifact: Artifact, protocol: Protocol) -> N
     path = folder / artifact.path
     if path.exists() or path.is_symlink() or artifact.recipe is None:
         return
-    content, sha256 = _craft(artifact.recipe.attack, protocol, artifact.recipe.seed)
+    content, sha256, _ = _craft(artifact.recipe.attack, protocol, artifact.recipe.seed)
     _check_digest(artifact, sha256, folder)
     write_atomically(path, content)
 
 
-def _craft(attack_name: str, protocol: Protocol, seed: int) -> tuple[bytes, str]:
+def _craft(attack_name: str, protocol: Protocol, seed: int) -> tuple[bytes, str, str]:
+    """Return the bytes of an artifact, their hex SHA-256 and the kind the perturbation turns out to be."""
     attack: Attack = resolve("attack", attack_name, ATTACKS)
     data = load_data(protocol.dataset)
     delta = attack.craft(CraftInput(data.train_images, data.train_labels, protocol.budgets, seed))
     content = encode_perturbation(delta)
-    return content, hashlib.sha256(content).hexdigest()
+    return content, hashlib.sha256(content).hexdigest(), measure_kind(delta, data.train_labels)
 
 
 def _existing_artifact(path: Path, protocol: Protocol) -> Artifact:
@@ -90,16 +95,14 @@ def _check_digest(artifact: Artifact, sha256: str, folder: Path) -> None:
         )
 
 
-def _manifest(
-    attack: Attack, attack_name: str, protocol: Protocol, *, slug: str, seed: int, sha256: str, size: int
-) -> str:
-    links = f"\n[links]\npaper = {json.dumps(attack.paper)}\n" if attack.paper else ""
+def _manifest(attack: Attack, protocol: Protocol, slug: str, artifact_table: str) -> str:
+    links = f"[links]\npaper = {json.dumps(attack.paper)}\n\n" if attack.paper else ""
     return f"""\
 schema = "bench.submission/1"
 track = "ue"
 slug = "{slug}"
 protocols = ["{protocol.id}"]
-submitted = {date.today().isoformat()}
+submitted = {datetime.now(UTC).date().isoformat()}
 
 [method]
 name = {json.dumps(attack.name)}
@@ -109,24 +112,31 @@ uses_labels = {str(attack.uses_labels).lower()}
 
 [[authors]]
 name = "The Unlearnability Bench maintainers"
-{links}
-[[artifact]]
-role = "perturbation"
-protocol = "{protocol.id}"
-path = "{ARTIFACT_NAME}"
-sha256 = "{sha256}"
-bytes = {size}
-kind = "{attack.kind}"
-norm = "{attack.norm}"
 
-[artifact.recipe]
-attack = "{attack_name}"
-seed = {seed}
-
+{links}{artifact_table}
 [disclosure]
 test_set_used = false
 
 [agreement]
 artifact_license = "CC-BY-4.0"
 publish = true
+"""
+
+
+def _artifact_table(
+    attack: Attack, attack_name: str, protocol: Protocol, *, seed: int, sha256: str, size: int, kind: str
+) -> str:
+    return f"""\
+[[artifact]]
+role = "perturbation"
+protocol = "{protocol.id}"
+path = "{ARTIFACT_NAME}"
+sha256 = "{sha256}"
+bytes = {size}
+kind = "{kind}"
+norm = "{attack.norm}"
+
+[artifact.recipe]
+attack = "{attack_name}"
+seed = {seed}
 """

@@ -6,6 +6,7 @@ BenchError (exit 1)
   UsageProblem (2)
     UnknownName
   InvalidSubmission (3)
+    MissingArtifact, in bench.artifacts
   RefusedArtifact (4)
   EnvironmentProblem (5)
     DatasetMissing

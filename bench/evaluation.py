@@ -17,6 +17,7 @@ from bench.errors import InvalidSubmission, RefusedArtifact, UsageProblem
 from bench.execution.cache import CachedCell, CellCache
 from bench.execution.events import Listener
 from bench.execution.local import run_cells
+from bench.problems import exit_code, format_problems
 from bench.protocol import Cell, Protocol, Tier, load_protocol
 from bench.results import (
     ArtifactRef,
@@ -34,7 +35,6 @@ from bench.results import (
 from bench.store import find_result, load_results, write_result
 from bench.submission import Artifact, Submission, load_submission
 from bench.tracks.ue import CellJob, build_subject, cell_key, measure_conditions
-from bench.problems import exit_code, format_problems
 from bench.validation import check_perturbation, validate_folder
 
 CACHE_FOLDER = Path(".bench") / "cells"

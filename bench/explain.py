@@ -68,22 +68,21 @@ def _explain_protocol(protocol_id: str) -> str:
     conditions = ", ".join(
         f"{item.label} ({item.seeds.quick} quick, {item.seeds.full} full seeds)" for item in protocol.conditions
     )
-    return "\n".join(
-        [
-            f"{protocol.title} [{protocol.id}]",
-            "",
-            protocol.summary,
-            *protocol.notes,
-            "",
-            f"Data: {protocol.dataset.name}, {protocol.dataset.train.images} training and "
-            f"{protocol.dataset.test.images} test images",
-            f"Budgets: {budgets} (linf in 1/255 units, l0 in pixels)",
-            f"Training: {recipe.epochs} epochs, batch {recipe.batch_size}, learning rate {recipe.learning_rate}",
-            f"SAL: estimator {sal.estimator}, radius {sal.epsilon} of each layer's norm, {sal.probe_images} images, "
-            f"after epochs {', '.join(map(str, sal.epochs))}",
-            f"Conditions: {conditions}",
-        ]
-    )
+    data = f"{protocol.dataset.train.images} training images, {protocol.dataset.test.images} test images"
+    measured = f"{sal.probe_images} images, after epochs {', '.join(map(str, sal.epochs))}"
+    lines = [
+        f"{protocol.title} [{protocol.id}]",
+        "",
+        protocol.summary,
+        *protocol.notes,
+        "",
+        f"Data: {protocol.dataset.name}, {data}",
+        f"Budgets: {budgets} (linf in 1/255 units, l0 in pixels)",
+        f"Training: {recipe.epochs} epochs, batch {recipe.batch_size}, learning rate {recipe.learning_rate}",
+        f"SAL: estimator {sal.estimator}, radius {sal.epsilon} of each layer's norm, {measured}",
+        f"Conditions: {conditions}",
+    ]
+    return "\n".join(lines)
 
 
 def _first_line(entry: str) -> str:

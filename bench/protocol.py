@@ -64,7 +64,7 @@ class Budgets(Record):
 class Augmentation(Record):
     """Batch augmentation of training images: zero-padded random crops, and horizontal flips with probability 1/2."""
 
-    crop_padding: int = Field(0, ge=0)
+    crop_padding: int = Field(default=0, ge=0)
     flip: bool = False
 
 

@@ -1,6 +1,6 @@
 """Result: the canonical document of what was asked and found, and the only bridge between measuring and showing.
 
-May import pydantic, scipy.special, bench.errors and bench.records; no torch, no pandas. bench.store keeps results on disk.
+May import pydantic, scipy.special and bench.records; no torch, no pandas. bench.store keeps results on disk.
 """
 
 import hashlib
@@ -251,8 +251,10 @@ def leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def seal_of(body: dict[str, Any]) -> str:
+    """Return the seal of a document body: SEAL_HEX digits for each value, in document order."""
     return "".join(leaf_seal(pointer, value) for pointer, value in leaves(body))
 
 
 def leaf_seal(pointer: str, value: Any) -> str:
+    """Return the first SEAL_HEX digits of the SHA-256 of a value and of its place."""
     return hashlib.sha256(pointer.encode() + b"=" + canonical_bytes(value)).hexdigest()[:SEAL_HEX]

@@ -12,7 +12,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import UsageProblem
 from bench.problems import quoted
-from bench.store import write_atomically
 from bench.submission import FAMILIES, MANIFEST_NAME, Slug
 
 
@@ -31,7 +30,7 @@ def create_submission(root: Path, track: Literal["ue", "unlearning"], slug: str)
         raise UsageProblem(f"{folder} exists already; choose another slug, or edit what is there") from error
     path = folder / MANIFEST_NAME
     text = _MANIFEST.substitute(slug=slug, today=date.today().isoformat(), families=" | ".join(FAMILIES))
-    write_atomically(path, text.encode())
+    path.write_text(text, encoding="utf-8")
     return [path]
 
 

@@ -7,8 +7,6 @@ Two files a result, in `submissions/<slug>/results/<protocol>/`:
   <16 hex of id>.runs.jsonl  one line for each run that found it: when, where, with what, at what cost
 """
 
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.errors import CorruptResult, UsageProblem
+from bench.files import write_atomically
 from bench.records import canonical_bytes, digest
 from bench.results import SEAL_HEX, Result, Run, leaf_seal, leaves, result_bytes, summarize
 
@@ -49,9 +48,7 @@ def read_result(path: Path) -> Result:
 def load_results(submission_folder: Path) -> list[StoredResult]:
     """Read all stored results of a submission, by protocol and file name. Raises CorruptResult."""
     paths = sorted((submission_folder / "results").glob("*/*.json"))
-    return [
-        StoredResult(path, submission_folder.name, read_result(path), read_runs(runs_path(path))) for path in paths
-    ]
+    return [StoredResult(path, submission_folder.name, read_result(path), read_runs(runs_path(path))) for path in paths]
 
 
 def find_result(submission_folder: Path, protocol_id: str, key: str) -> Path | None:
@@ -111,22 +108,6 @@ def check_runs(result_path: Path) -> list[str]:
     return [f"{path}: /{index}/id: is not {expected}..." for index, run in enumerate(runs) if run.id[:23] != expected]
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees all of it or the old one; parents are made. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def check_result(path: Path) -> list[str]:
     """Return every way in which a stored result contradicts itself, each naming file and JSON pointer.
 
@@ -170,7 +151,9 @@ def _broken(body: dict[str, Any], seal: str) -> list[str]:
     found = list(leaves(body))
     if len(checks) != len(found):
         return ["/seal"]
-    broken = [pointer for (pointer, value), check in zip(found, checks, strict=True) if leaf_seal(pointer, value) != check]
+    broken = [
+        pointer for (pointer, value), check in zip(found, checks, strict=True) if leaf_seal(pointer, value) != check
+    ]
     return broken[:10]
 
 

@@ -37,7 +37,7 @@ def network() -> nn.Module:
         return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
 
 
-def run(model: nn.Module, *, probe=lambda model, epoch: None, defense=NONE, **changes):
+def run(model: nn.Module, *, probe=lambda *_: None, defense=NONE, **changes):
     return train(
         model,
         data(),
@@ -88,7 +88,9 @@ def test_learning_rates_follow_the_schedule(schedule, changes, expected, monkeyp
     rates = []
     original = torch.optim.SGD.step
     monkeypatch.setattr(
-        torch.optim.SGD, "step", lambda self, *a, **k: (rates.append(self.param_groups[0]["lr"]), original(self, *a, **k))[1]
+        torch.optim.SGD,
+        "step",
+        lambda self, *a, **k: (rates.append(self.param_groups[0]["lr"]), original(self, *a, **k))[1],
     )
     run(network(), epochs=4, batch_size=36, schedule=schedule, **changes)
     assert rates == pytest.approx(expected, abs=1e-6)
@@ -96,7 +98,7 @@ def test_learning_rates_follow_the_schedule(schedule, changes, expected, monkeyp
 
 def test_each_image_of_full_batches_is_seen_once_an_epoch():
     seen = []
-    defense = Defense(batch=lambda images, generator: (seen.append(images.clone()), images)[1])
+    defense = Defense(batch=lambda images, _: (seen.append(images.clone()), images)[1])
     run(network(), epochs=1, batch_size=8, defense=defense)
     rows = torch.cat(seen).flatten(1)
     assert [len(part) for part in seen] == [8, 8, 8, 8]

@@ -35,7 +35,6 @@ class Attack:
     name: str
     family: Family
     summary: str
-    kind: Literal["sample-wise", "class-wise"]
     norm: Literal["linf", "l0", "l2"]
     uses_labels: bool
     paper: str | None

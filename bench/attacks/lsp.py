@@ -14,6 +14,7 @@ PATCHES = 4
 
 CLASS_SEPARATION = 10.0
 
+
 def craft_lsp(given: CraftInput) -> NDArray[np.int8]:
     """Return one patch pattern an image, linearly separable between classes, within the L-infinity budget.
 
@@ -26,7 +27,9 @@ def craft_lsp(given: CraftInput) -> NDArray[np.int8]:
     limit = given.budgets.linf
     count, channels, height, width = given.images.shape
     if limit is None or height % PATCHES or width % PATCHES:
-        raise UsageProblem(f"lsp needs an L-infinity budget and image sides divisible by {PATCHES}, got {height}x{width}")
+        raise UsageProblem(
+            f"lsp needs an L-infinity budget and image sides divisible by {PATCHES}, got {height}x{width}"
+        )
     classes, per_class = np.unique(given.labels, return_counts=True)
     drawn, drawn_labels = make_classification(
         # Twice the largest class, because drawn classes are balanced only roughly.
@@ -55,7 +58,6 @@ LSP = Attack(
     name="LSP (linearly separable patches)",
     family="synthetic-shortcut",
     summary="Patch noise drawn as linearly separable classification data, one pattern an image; needs no network.",
-    kind="sample-wise",
     norm="linf",
     uses_labels=True,
     paper="https://arxiv.org/abs/2111.00898",

@@ -51,14 +51,14 @@ def pixel_scores(images: NDArray[np.float64], color: NDArray[np.float64]) -> NDA
     change = np.abs(color[None, :, None, None] - images)
     mean, spread = change.mean(axis=(0, 1)).ravel(), change.std(axis=(0, 1)).ravel()
     steady = np.where(mean > 0, np.inf, 0.0)
-    return np.divide(mean, spread, out=steady, where=spread > 0)
+    scores: NDArray[np.float64] = np.divide(mean, spread, out=steady, where=spread > 0)
+    return scores
 
 
 OPS = Attack(
     name="OPS (one-pixel shortcut)",
     family="synthetic-shortcut",
     summary="Sets one pixel, the same for every image of a class, to an extreme color; needs no network.",
-    kind="sample-wise",
     norm="l0",
     uses_labels=True,
     paper="https://arxiv.org/abs/2205.12141",

@@ -23,7 +23,6 @@ RANDOM = Attack(
     name="Random noise (control)",
     family="control",
     summary="Independent uniform noise within the same budget; carries nothing about the labels and must do nothing.",
-    kind="sample-wise",
     norm="linf",
     uses_labels=False,
     paper=None,

@@ -12,9 +12,9 @@ from typing import Any
 from filelock import FileLock
 from pydantic import ValidationError
 
+from bench.files import write_atomically
 from bench.records import Record, canonical_bytes
 from bench.results import CellResult
-from bench.store import write_atomically
 
 
 class CachedCell(Record):

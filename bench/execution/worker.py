@@ -40,7 +40,7 @@ def _answer(connection: Connection, job: Any, device: Any) -> tuple[str, Any]:
         result, run = run_cell(job, device, lambda done, total: connection.send(("progress", (done, total))))
     except BenchError as error:
         return "refused", (error.exit_code, str(error))
-    except Exception:  # noqa: BLE001 (a bug in a cell must not take the other cells with it)
+    except Exception:
         return "crashed", traceback.format_exc()
     commit, dirty = git_state(Path(__file__).parent)
     return "done", {

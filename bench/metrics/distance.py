@@ -24,6 +24,9 @@ def two_means(values: Sequence[float]) -> tuple[float, float]:
     line = np.sort(np.asarray(values, dtype=np.float64))
     if line.size < 2 or not np.isfinite(line).all():
         raise UndefinedMetric(f"two-means needs at least two finite values, got {list(values)}")
+    if line[0] == line[-1]:
+        # Exactly, or rounding in the two means would put a constant line above its own midpoint.
+        return float(line[0]), float(line[0])
     size = np.arange(1, line.size)
     lower_sum, total = np.cumsum(line)[:-1], line.sum()
     # The within-cluster sum of squares is smallest where the between-cluster part is largest.

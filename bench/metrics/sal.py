@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -47,14 +48,15 @@ class BallSearch:
 
     @property
     def sal(self) -> float:
-        """max |L(w + v) - L(w)| over the ball."""
+        """The larger of rise and fall: max |L(w + v) - L(w)| over the ball."""
         return max(self.rise, self.fall)
 
 
 def project_to_ball(change: Tensor, radius: float) -> Tensor:
     """Return the point of the L2 ball around zero that is nearest to `change` (any shape)."""
     norm = float(torch.linalg.vector_norm(change))
-    return change if norm <= radius else change * (radius / norm)
+    inside: Tensor = change if norm <= radius else change * (radius / norm)
+    return inside
 
 
 def search_ball(
@@ -103,28 +105,31 @@ def _climb(
     boundary that approaches the fixed point v = radius * g(v) / ||g(v)||, which solves the problem for a convex
     loss. Refused steps quarter it.
     """
-    best, gradient = sign * origin[0], origin[1]
-    change = torch.zeros_like(weight)
-    step = radius
-    for evaluations in range(1, search.max_steps + 1):
-        norm = float(torch.linalg.vector_norm(gradient))
-        if norm == 0:
-            # A loss that vanished in float32 has no gradient; rescaling the layer can still raise it.
-            gradient = weight if bool(weight.any()) else torch.ones_like(weight)
-            norm = float(torch.linalg.vector_norm(gradient))
-        candidate = project_to_ball(change + (sign * step / norm) * gradient, radius)
+    start, gradient = sign * origin[0], origin[1]
+    best, change, step, spent = start, torch.zeros_like(weight), radius, 0
+    while spent < search.max_steps and step >= 1e-4 * radius:
+        candidate = project_to_ball(change + (sign * step) * _direction(gradient, weight), radius)
         loss, slope = _finite(loss_and_gradient(weight + candidate), "inside the ball")
+        spent += 1
         gain = sign * loss - best
-        if gain > 0:
-            best, gradient, change = sign * loss, slope, candidate
-            step = min(2 * step, 16 * radius)
-            if gain <= search.tolerance * (best - sign * origin[0]):
-                break
-        else:
+        if gain <= 0:
             step /= 4
-            if step < 1e-4 * radius:
-                break
-    return best - sign * origin[0], change, evaluations
+            continue
+        best, gradient, change, step = sign * loss, slope, candidate, min(2 * step, 16 * radius)
+        if gain <= search.tolerance * (best - start):
+            break
+    return best - start, change, spent
+
+
+def _direction(gradient: Tensor, weight: Tensor) -> Tensor:
+    """Return the unit vector along the gradient, or along the weight where the gradient is zero.
+
+    A loss that vanished in float32 has no gradient; rescaling the layer can still raise it.
+    """
+    if not bool(gradient.any()):
+        gradient = weight if bool(weight.any()) else torch.ones_like(weight)
+    unit: Tensor = gradient / torch.linalg.vector_norm(gradient)
+    return unit
 
 
 def _finite(found: tuple[float, Tensor], where: str) -> tuple[float, Tensor]:
@@ -136,11 +141,8 @@ def _finite(found: tuple[float, Tensor], where: str) -> tuple[float, Tensor]:
 
 def layer_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     """Return the weights that SAL perturbs: those of Conv2d and Linear modules, by name, in module order."""
-    return {
-        f"{name}.weight": module.weight
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Conv2d | nn.Linear)
-    }
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
+    return {f"{name}.weight": model.get_parameter(f"{name}.weight") for name in layers}
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,14 @@ def measure_sal(
     return LayerLearnability(loss, {name: values[name] for name in weights}, gradients)
 
 
+@runtime_checkable
+class Staged(Protocol):
+    """A model that says how it is a chain of modules, so that what lies below a layer is computed only once."""
+
+    def stages(self) -> list[nn.Module]:
+        """Return modules that applied in order equal the model."""
+
+
 @contextmanager
 def _frozen(model: nn.Module) -> Iterator[None]:
     """Put the model in eval mode without parameter gradients; restore every flag afterwards."""
@@ -215,7 +225,7 @@ def _frozen(model: nn.Module) -> Iterator[None]:
 
 def _stages(model: nn.Module) -> list[nn.Module]:
     """Return the model as a chain of modules; a model that does not say how is one link."""
-    return list(model.stages()) if hasattr(model, "stages") else [model]
+    return model.stages() if isinstance(model, Staged) else [model]
 
 
 def _holds(stage: nn.Module, weight: nn.Parameter) -> bool:

@@ -50,7 +50,11 @@ Cells = Mapping[Cell, CellResult]
 
 @dataclass(frozen=True)
 class CellJob:
-    """A cell to measure: its key, what to train, where the perturbation lies (None: images as they are), and what to call it."""
+    """A cell to measure.
+
+    key: its digest. folder, artifact: where the perturbation lies; no artifact, images as they are. label: its name
+    in messages.
+    """
 
     key: str
     protocol: Protocol

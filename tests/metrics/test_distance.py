@@ -29,7 +29,9 @@ REPORTED = [
 ]
 
 values = st.integers(0, 10**6).map(lambda whole: whole / 1e4)
-matrices = st.integers(2, 8).flatmap(lambda width: st.lists(st.lists(values, min_size=width, max_size=width), min_size=1, max_size=6))
+matrices = st.integers(2, 8).flatmap(
+    lambda width: st.lists(st.lists(values, min_size=width, max_size=width), min_size=1, max_size=6)
+)
 
 
 def test_vector_h_is_worked_out_by_hand():

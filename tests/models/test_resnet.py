@@ -21,7 +21,12 @@ def test_resnet18_has_the_published_size_and_21_perturbed_layers():
     weights = layer_weights(model)
     assert len(weights) == 21
     assert sum(weight.numel() for weight in weights.values()) == 11_164_352
-    assert list(weights)[:4] == ["conv1.weight", "layer1.0.conv1.weight", "layer1.0.conv2.weight", "layer1.1.conv1.weight"]
+    assert list(weights)[:4] == [
+        "conv1.weight",
+        "layer1.0.conv1.weight",
+        "layer1.0.conv2.weight",
+        "layer1.1.conv1.weight",
+    ]
     assert [name for name in weights if "shortcut" in name] == [f"layer{i}.0.shortcut.0.weight" for i in (2, 3, 4)]
     assert list(weights)[-1] == "linear.weight"
 
@@ -29,7 +34,7 @@ def test_resnet18_has_the_published_size_and_21_perturbed_layers():
 def test_the_narrow_network_has_the_same_layers_and_an_eighth_of_the_width():
     wide, narrow = layer_weights(build("resnet18")), layer_weights(build("resnet-narrow"))
     assert list(wide) == list(narrow)
-    assert [tuple(w.shape)[0] for w in list(wide.values())[:-1]] == [8 * w.shape[0] for w in list(narrow.values())[:-1]]
+    assert [w.shape[0] for w in list(wide.values())[:-1]] == [8 * w.shape[0] for w in list(narrow.values())[:-1]]
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))

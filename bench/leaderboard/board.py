@@ -1,0 +1,265 @@
+"""Board: a protocol's submissions, ranked and worded, with its two charts.
+
+Imports pandas through frames and figures; never torch.
+"""
+
+import pandas as pd
+
+from bench.leaderboard import charts
+from bench.leaderboard.contexts import Board, BoardContext, ConditionRow, Fact, Row
+from bench.leaderboard.figures import DataTable, Figure
+from bench.leaderboard.frame import seed_frame, shown_results, wide_frame
+from bench.leaderboard.ranking import Standing, common_seeds, rank, rank_text
+from bench.leaderboard.sources import Entry, Sources
+from bench.leaderboard.wording import (
+    FAMILY_WORDS,
+    TIER_WORDS,
+    Shown,
+    condition_words,
+    control_sentence,
+    drop_sentence,
+    list_words,
+    scale,
+    seeds_words,
+    show,
+)
+from bench.metrics.catalog import METRICS
+from bench.protocol import Protocol
+from bench.results import Measurement, Result
+from bench.store import StoredResult
+
+PRIMARY = METRICS["test_accuracy"]
+ROLE_WORDS = {"entry": charts.ENTRY, "control": charts.CONTROL, "reference": charts.REFERENCE}
+MOST_LABELS = 15
+
+
+def build_board(sources: Sources, protocol: Protocol) -> Board:
+    """Rank and word a protocol's submissions: ranked entries best first, then reference and controls, then the rest."""
+    rows, ties = _rows(sources, protocol)
+    reference = sources.reference(protocol)
+    shown = reference.shown(protocol) if reference else None
+    return Board(
+        protocol=protocol.id,
+        title=protocol.title,
+        summary=protocol.summary,
+        condition=condition_words(protocol.primary.label),
+        ranked=tuple(row for row in rows if row.rank),
+        anchors=tuple(row for row in rows if row.role != "entry"),
+        unranked=tuple(row for row in rows if row.role == "entry" and not row.rank),
+        ties=ties,
+        reference=show(PRIMARY, _measurement(shown, PRIMARY.key, protocol)).text,
+        reference_name=reference.manifest.method.name if reference else "clean training",
+        controls=tuple(row.note for row in rows if row.role == "control"),
+    )
+
+
+def standings(sources: Sources, protocol: Protocol) -> tuple[list[Standing], int]:
+    """Rank the entries of a protocol that have the primary metric; also return how many seeds any two share."""
+    entries = [pair for pair in shown_results(sources, protocol) if pair[0].role == "entry"]
+    values = wide_frame(seed_frame(entries), metric=PRIMARY.key, condition=protocol.primary.label)
+    lower = PRIMARY.direction == "lower"
+    shared = common_seeds(values) if len(values) > 1 else len(values)
+    return rank(values, lower_is_better=lower, resolution=1 / test_images(protocol)), shared
+
+
+def test_images(protocol: Protocol) -> int:
+    """Return how many test images a protocol uses at most; one of them is the resolution of an accuracy."""
+    select = protocol.dataset.test.select
+    chosen = select.per_class * protocol.dataset.classes if select.per_class else protocol.dataset.test.images
+    return min(chosen, protocol.dataset.test.images)
+
+
+def board_context(sources: Sources, protocol: Protocol) -> BoardContext:
+    """Gather the page of a protocol's board."""
+    board = build_board(sources, protocol)
+    pairs = shown_results(sources, protocol)
+    return BoardContext(
+        path=f"ue/{protocol.id}/index.html",
+        title=f"{protocol.title}: unlearnable examples board",
+        description=f"{protocol.title}: submissions by clean test accuracy of networks trained on them.",
+        section="overview",
+        board=board,
+        facts=_facts(board, protocol, pairs),
+        conditions=tuple(condition_words(condition.label) for condition in protocol.conditions),
+        condition_rows=_condition_rows(board, pairs, protocol),
+        figures=_figures(board),
+        csv=f"{protocol.id}.csv",
+    )
+
+
+def _rows(sources: Sources, protocol: Protocol) -> tuple[list[Row], str]:
+    ranked, shared = standings(sources, protocol)
+    places = {standing.slug: position for position, standing in enumerate(ranked)}
+    entries = sorted(sources.on_board(protocol), key=lambda entry: _place(entry, places))
+    reference = sources.reference(protocol)
+    anchor = reference.manifest.method.name if reference else "clean training"
+    by_slug = {standing.slug: standing for standing in ranked}
+    rows = [_row(entry, protocol, by_slug.get(entry.slug), anchor) for entry in entries]
+    return rows, _ties_sentence(len(ranked), shared)
+
+
+def _place(entry: Entry, places: dict[str, int]) -> tuple[int, int, str]:
+    order = {"entry": 0, "reference": 1, "control": 2}
+    return (order[entry.role], places.get(entry.slug, len(places)), entry.slug)
+
+
+def _row(entry: Entry, protocol: Protocol, standing: Standing | None, anchor: str) -> Row:
+    stored = entry.shown(protocol)
+    accuracy = show(PRIMARY, _measurement(stored, PRIMARY.key, protocol))
+    drop = _measurement(stored, "accuracy_drop", protocol)
+    return Row(
+        slug=entry.slug,
+        name=entry.manifest.method.name,
+        family=FAMILY_WORDS[entry.manifest.method.family],
+        role=entry.role,
+        rank=rank_text(standing) if standing else "",
+        groups=standing.groups if standing else "",
+        accuracy=accuracy,
+        drop=show(METRICS["accuracy_drop"], drop),
+        ud=show(METRICS["ud"], _measurement(stored, "ud", protocol)),
+        peak=show(METRICS["peak_accuracy"], _measurement(stored, "peak_accuracy", protocol)),
+        seeds=str(accuracy.n) if accuracy.measured else "none",
+        tier=TIER_WORDS[stored.result.subject.tier] if stored else "none",
+        note=_note(entry, drop, anchor, accuracy),
+    )
+
+
+def _note(entry: Entry, drop: Measurement | None, anchor: str, accuracy: Shown) -> str:
+    if entry.role == "control":
+        sentence = drop_sentence(entry.manifest.method.name, anchor, drop, METRICS["accuracy_drop"])
+        return f"{sentence} {control_sentence(drop)}"
+    if entry.role == "reference":
+        return "The anchor: every drop and every Unlearnable Distance is taken against it."
+    return "" if accuracy.measured else accuracy.reason or "No result of this protocol is stored yet."
+
+
+def _ties_sentence(entries: int, seeds: int) -> str:
+    if entries < 2:
+        return "With fewer than two ranked entries there is nothing to compare."
+    if seeds == 1:
+        return "Some or all entries share only one seed with others. One seed tells nothing apart: those entries tie."
+    if seeds == 0:
+        return "Some entries share no seed with others: those cannot be compared, so they tie."
+    return (
+        f"Any two entries share at least {seeds_words(seeds)}. They get different ranks only if their paired "
+        "difference is significant after Holm's correction over the whole board; otherwise they tie."
+    )
+
+
+def _measurement(stored: StoredResult | None, metric: str, protocol: Protocol) -> Measurement | None:
+    return stored.result.measurement(metric, protocol.primary.label) if stored else None
+
+
+def _condition_rows(
+    board: Board, pairs: list[tuple[Entry, StoredResult]], protocol: Protocol
+) -> tuple[ConditionRow, ...]:
+    found = {entry.slug: (entry, stored.result) for entry, stored in pairs}
+    rows = (*board.ranked, *board.anchors, *board.unranked)
+    return tuple(_condition_row(*found[row.slug], protocol) for row in rows if row.slug in found)
+
+
+def _condition_row(entry: Entry, result: Result, protocol: Protocol) -> ConditionRow:
+    found = {condition.label: result.measurement(PRIMARY.key, condition.label) for condition in protocol.conditions}
+    means = {label: item.mean for label, item in found.items() if item is not None and item.mean is not None}
+    weakest = max(means, key=lambda label: means[label], default="")
+    return ConditionRow(
+        slug=entry.slug,
+        name=entry.manifest.method.name,
+        cells=tuple(show(PRIMARY, item) for item in found.values()),
+        weakest=condition_words(weakest) if weakest else "not measured",
+    )
+
+
+def _facts(board: Board, protocol: Protocol, pairs: list[tuple[Entry, StoredResult]]) -> tuple[Fact, ...]:
+    data = protocol.dataset
+    tiers = sorted({stored.result.subject.tier for _, stored in pairs})
+    return (
+        Fact("Data", f"{data.name}, {data.classes} classes, {data.height} by {data.width} pixels"),
+        Fact("Ranked under", board.condition),
+        Fact("Clean training", board.reference),
+        Fact("Guessing", f"{100 / data.classes:.1f}\u202f%"),
+        Fact("Tier shown", list_words(tiers)),
+        Fact(
+            "Submissions", f"{len(board.ranked)} ranked, {len(board.anchors)} anchors, {len(board.unranked)} unranked"
+        ),
+    )
+
+
+def _figures(board: Board) -> tuple[Figure, ...]:
+    rows = [row for row in (*board.ranked, *board.anchors) if row.accuracy.measured]
+    figures = [_accuracy_figure(rows)] if rows else []
+    both = [row for row in rows if row.ud.measured]
+    return tuple([*figures, _tradeoff_figure(both)] if both else figures)
+
+
+def _accuracy_figure(rows: list[Row]) -> Figure:
+    frame = pd.DataFrame(
+        {
+            "name": _unique_names(rows),
+            "role": [ROLE_WORDS[row.role] for row in rows],
+            "value": [_scaled(row.accuracy) for row in rows],
+            "low": [_bound(row.accuracy, 0) for row in rows],
+            "high": [_bound(row.accuracy, 1) for row in rows],
+            "text": [f"{row.accuracy.text} ({row.accuracy.interval})" for row in rows],
+        }
+    )
+    caption = "Mark: mean over seeds. Line: 95\u202f% interval. Further left protects better."
+    title = f"{PRIMARY.label} (%)"
+    spec = charts.interval_chart(frame, name="accuracy", title=title, description=f"{title} by submission. {caption}")
+    table = DataTable(
+        title,
+        ("method", "mean", "95\u202f% interval"),
+        tuple((row.name, row.accuracy.text, row.accuracy.interval) for row in rows),
+    )
+    return Figure("accuracy", "Clean test accuracy with intervals", caption, spec, table)
+
+
+def _tradeoff_figure(rows: list[Row]) -> Figure:
+    frame = pd.DataFrame(
+        {
+            "name": _unique_names(rows),
+            "role": [ROLE_WORDS[row.role] for row in rows],
+            "x": [_scaled(row.accuracy) for row in rows],
+            "y": [round(float(row.ud.sort), 4) for row in rows],
+            "label": _labels(rows),
+        }
+    )
+    caption = (
+        "Near the lower left: the network neither learns the task nor keeps layers that can still change its loss. "
+        "Far from the diagonal, the two measures disagree."
+    )
+    spec = charts.tradeoff_chart(
+        frame,
+        name="tradeoff",
+        x_title=f"{PRIMARY.label} (%)",
+        y_title=METRICS["ud"].label,
+        description=f"Test accuracy against Unlearnable Distance. {caption}",
+    )
+    table = DataTable(
+        "Test accuracy and Unlearnable Distance",
+        ("method", METRICS["test_accuracy"].label, METRICS["ud"].label),
+        tuple((row.name, row.accuracy.text, row.ud.text) for row in rows),
+    )
+    return Figure("tradeoff", "Test accuracy and Unlearnable Distance", caption, spec, table)
+
+
+def _unique_names(rows: list[Row]) -> list[str]:
+    """Return names cut to what fits a chart; the slug is added where two submissions share one."""
+    names = [row.name for row in rows]
+    return [f"{row.name[:40]} ({row.slug})" if names.count(row.name) > 1 else row.name[:60] for row in rows]
+
+
+def _labels(rows: list[Row]) -> list[str]:
+    """Return a label for each ranked entry, none where so many would cover each other."""
+    crowded = len(rows) > MOST_LABELS
+    return [
+        name if row.role == "entry" and not crowded else "" for name, row in zip(_unique_names(rows), rows, strict=True)
+    ]
+
+
+def _scaled(shown: Shown) -> float:
+    return round(float(shown.sort) * scale(PRIMARY), 4)
+
+
+def _bound(shown: Shown, index: int) -> float:
+    return round(shown.bounds[index] * scale(PRIMARY), 4) if shown.bounds else float("nan")

@@ -1,0 +1,80 @@
+"""Environment: the template engine and the files that every page shares.
+
+Imports jinja2 and markupsafe; never torch.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from bench.leaderboard.charts import Spec
+from bench.leaderboard.contexts import Context
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'none'; "
+    "font-src 'self'; base-uri 'none'; form-action 'none'"
+)
+STATIC = ("site.css", "theme.js", "site.js")
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A shared file: where it lies in the site, named by its content, and its bytes."""
+
+    path: str
+    content: bytes
+
+
+class Renderer:
+    """Renders templates, every one with autoescape and without undefined names."""
+
+    def __init__(self, draw: Callable[[Spec], str], assets: dict[str, Asset]) -> None:
+        environment = Environment(
+            loader=template_loader(), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+        # The only markup that is not escaped: SVG from our own specifications, whose texts the converter escapes.
+        environment.globals["draw"] = lambda spec: Markup(draw(spec))  # noqa: S704
+        environment.globals["assets"] = {name: asset.path for name, asset in assets.items()}
+        environment.globals["policy"] = CONTENT_SECURITY_POLICY
+        self._environment = environment
+
+    def render(self, template: str, context: Context) -> bytes:
+        """Render a page; the template reads `page` and `root`, the prefix to the top of the site."""
+        text = self._environment.get_template(template).render(page=context, root=context.root)
+        return text.encode()
+
+
+def template_loader() -> BaseLoader:
+    """Find templates beside the package in a checkout, else inside the installed package."""
+    beside = templates_folder()
+    if beside is None:
+        return PackageLoader("bench._templates", ".")
+    return ChoiceLoader([FileSystemLoader(beside)])
+
+
+def templates_folder() -> Path | None:
+    """Return the `templates` folder of a checkout, None where the package is installed alone."""
+    folder = Path(__file__).resolve().parents[2] / "templates"
+    return folder if (folder / "base.html").is_file() else None
+
+
+def static_assets(bundle: bytes) -> dict[str, Asset]:
+    """Return the shared files by name, each under a path that changes with its content."""
+    contents = {name: _static(name) for name in STATIC} | {"charts.js": bundle}
+    return {name: Asset(_hashed(name, content), content) for name, content in contents.items()}
+
+
+def _static(name: str) -> bytes:
+    folder = templates_folder()
+    source = resources.files("bench._templates") if folder is None else folder
+    return (source / "static" / name).read_bytes()
+
+
+def _hashed(name: str, content: bytes) -> str:
+    stem, _, suffix = name.rpartition(".")
+    return f"assets/{stem}.{hashlib.sha256(content).hexdigest()[:16]}.{suffix}"

@@ -1,0 +1,37 @@
+"""Exports: the numbers of a board as files for other programs.
+
+Imports pandas through frames; never torch.
+"""
+
+import csv
+import io
+
+from bench.leaderboard.board import standings
+from bench.leaderboard.frame import MEASUREMENT_COLUMNS, measurement_frame
+from bench.leaderboard.sources import Sources
+from bench.protocol import Protocol
+
+
+def board_csv(sources: Sources, protocol: Protocol) -> bytes:
+    """Return all shown measurements of a board as CSV: full precision, fractions from 0 to 1, empty where missing.
+
+    A cell that a spreadsheet could take for a formula starts with an apostrophe.
+    """
+    frame = measurement_frame(sources)
+    frame = frame[frame["protocol"] == protocol.id]
+    ranked, _ = standings(sources, protocol)
+    ranks = {standing.slug: (standing.best, standing.worst) for standing in ranked}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*MEASUREMENT_COLUMNS, "rank_best", "rank_worst"])
+    for record in frame.to_dict("records"):
+        cells = [_cell(record[column]) for column in MEASUREMENT_COLUMNS]
+        writer.writerow([*cells, *ranks.get(str(record["slug"]), ("", ""))])
+    return text.getvalue().encode()
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "" if value != value else repr(value)  # noqa: PLR0124 - NaN is the one value unequal to itself
+    text = str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

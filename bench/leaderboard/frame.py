@@ -1,0 +1,161 @@
+"""Tidy frames: one row for each fact, made from results. What ranking and charts read.
+
+Imports pandas and the records; never torch.
+"""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from bench.leaderboard.sources import Entry, Sources
+from bench.protocol import Protocol
+from bench.results import CellResult, Result
+from bench.store import StoredResult
+
+MEASUREMENT_COLUMNS = (
+    "protocol",
+    "slug",
+    "role",
+    "tier",
+    "result",
+    "condition",
+    "primary",
+    "metric",
+    "status",
+    "reason",
+    "mean",
+    "low",
+    "high",
+    "n",
+)
+SEED_COLUMNS = ("protocol", "slug", "role", "tier", "condition", "metric", "seed", "value")
+CURVE_COLUMNS = ("seed", "epoch", "series", "value")
+SAL_COLUMNS = ("seed", "epoch", "layer", "sal", "learnable")
+
+
+def shown_results(sources: Sources, protocol: Protocol) -> list[tuple[Entry, StoredResult]]:
+    """Return the results that a protocol's board shows, by slug."""
+    pairs = ((entry, entry.shown(protocol)) for entry in sources.on_board(protocol))
+    return [(entry, stored) for entry, stored in pairs if stored is not None]
+
+
+def measurement_frame(sources: Sources) -> pd.DataFrame:
+    """Return one row for each shown measurement of every board; a missing mean or bound is NaN, with a status."""
+    rows = [
+        row
+        for protocol in sources.protocols.values()
+        for entry, stored in shown_results(sources, protocol)
+        for row in _measurement_rows(entry, stored.result)
+    ]
+    return pd.DataFrame(rows, columns=list(MEASUREMENT_COLUMNS)).astype({"mean": float, "low": float, "high": float})
+
+
+def seed_frame(shown: Iterable[tuple[Entry, StoredResult]]) -> pd.DataFrame:
+    """Return one row for each measured value of each seed."""
+    rows = [row for entry, stored in shown for row in _seed_rows(entry, stored.result)]
+    return pd.DataFrame(rows, columns=list(SEED_COLUMNS))
+
+
+def wide_frame(seeds: pd.DataFrame, *, metric: str, condition: str) -> pd.DataFrame:
+    """Return one metric under one condition as a table: a row a seed, a column a submission, NaN where not measured."""
+    chosen = seeds[(seeds["metric"] == metric) & (seeds["condition"] == condition)]
+    return chosen.pivot(index="seed", columns="slug", values="value").sort_index(axis=0).sort_index(axis=1)
+
+
+def curve_frame(result: Result, condition: str) -> pd.DataFrame:
+    """Return accuracies after each epoch, by seed; epochs count from 1."""
+    rows = [
+        {"seed": cell.seed, "epoch": epoch, "series": series, "value": value}
+        for cell in cells_of(result, condition)
+        for series, values in (("test", cell.test_accuracy), ("train", cell.train_accuracy))
+        for epoch, value in enumerate(values, start=1)
+    ]
+    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+
+
+def sal_frame(result: Result, condition: str) -> pd.DataFrame:
+    """Return SAL of each layer at each measured epoch, by seed, and whether it is above that seed's threshold.
+
+    `learnable` is missing where the result has no threshold for the seed.
+    """
+    thresholds = beta_by_seed(result, condition)
+    rows = [
+        {
+            "seed": cell.seed,
+            "epoch": epoch,
+            "layer": layer,
+            "sal": value,
+            "learnable": None if cell.seed not in thresholds else float(value > thresholds[cell.seed]),
+        }
+        for cell in cells_of(result, condition)
+        for epoch, values in zip(cell.sal.epochs, cell.sal.values, strict=True)
+        for layer, value in zip(cell.sal.layers, values, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=list(SAL_COLUMNS)).astype({"learnable": float})
+
+
+def learnable_frame(result: Result, condition: str) -> pd.DataFrame:
+    """Return the number of learnable layers at each measured epoch, by seed; seeds without a threshold are absent."""
+    sal = sal_frame(result, condition).dropna(subset=["learnable"])
+    return sal.groupby(["seed", "epoch"], as_index=False).agg(value=("learnable", "sum"))
+
+
+def beta_by_seed(result: Result, condition: str) -> dict[int, float]:
+    """Return the learnable threshold of each seed; empty where it was not measured."""
+    return per_seed(result, "beta", condition)
+
+
+def per_seed(result: Result, metric: str, condition: str) -> dict[int, float]:
+    """Return the values of a metric under a condition by seed; empty where it was not measured."""
+    measurement = result.measurement(metric, condition)
+    if measurement is None or measurement.per_seed is None:
+        return {}
+    return dict(zip(seeds_of(result, condition), measurement.per_seed, strict=True))
+
+
+def seeds_of(result: Result, condition: str) -> tuple[int, ...]:
+    """Return the seeds that a condition was asked for with, in order; none where it was not asked for."""
+    return next((asked.seeds for asked in result.subject.conditions if asked.label == condition), ())
+
+
+def cells_of(result: Result, condition: str) -> list[CellResult]:
+    """Return the cells of a condition, by seed."""
+    cells = (cell for cell in result.outcome.cells if f"{cell.model}/{cell.defense}" == condition)
+    return sorted(cells, key=lambda cell: cell.seed)
+
+
+def _measurement_rows(entry: Entry, result: Result) -> Iterable[dict[str, object]]:
+    primary = {condition.label for condition in result.subject.conditions if condition.primary}
+    for measurement in result.outcome.measurements:
+        low, high = measurement.ci95 or (None, None)
+        yield {
+            "protocol": result.subject.protocol.id,
+            "slug": entry.slug,
+            "role": entry.role,
+            "tier": result.subject.tier,
+            "result": result.name,
+            "condition": measurement.condition,
+            "primary": measurement.condition in primary,
+            "metric": measurement.metric,
+            "status": measurement.status,
+            "reason": measurement.reason or "",
+            "mean": measurement.mean,
+            "low": low,
+            "high": high,
+            "n": len(measurement.per_seed or ()),
+        }
+
+
+def _seed_rows(entry: Entry, result: Result) -> Iterable[dict[str, object]]:
+    for measurement in result.outcome.measurements:
+        for seed, value in per_seed(result, measurement.metric, measurement.condition).items():
+            yield {
+                "protocol": result.subject.protocol.id,
+                "slug": entry.slug,
+                "role": entry.role,
+                "tier": result.subject.tier,
+                "condition": measurement.condition,
+                "metric": measurement.metric,
+                "seed": seed,
+                "value": value,
+            }

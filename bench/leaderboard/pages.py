@@ -1,0 +1,89 @@
+"""Pages: the list of all pages, and the two entry points: render the site, and say where a rendered one is stale.
+
+Everything is gathered first and written afterwards; the same input gives the same bytes. Never imports torch.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.leaderboard import drawing, publishing
+from bench.leaderboard.board import board_context
+from bench.leaderboard.contexts import BoardContext, Context
+from bench.leaderboard.environment import Renderer, static_assets
+from bench.leaderboard.exports import board_csv
+from bench.leaderboard.reference_pages import (
+    index_contexts,
+    metric_contexts,
+    metrics_contexts,
+    missing_contexts,
+    protocol_contexts,
+    read_contexts,
+    submit_contexts,
+)
+from bench.leaderboard.sources import Sources, read_sources
+from bench.leaderboard.submission_page import raw_name, submission_contexts
+from bench.protocol import Protocol
+from bench.results import result_bytes
+
+
+@dataclass(frozen=True)
+class Page:
+    """A kind of page: its template, and how the contexts of all its pages are gathered."""
+
+    template: str
+    gather: Callable[[Sources], Sequence[Context]]
+
+
+def board_contexts(sources: Sources) -> list[BoardContext]:
+    """Gather the page of every board."""
+    return [board_context(sources, protocol) for protocol in sources.protocols.values()]
+
+
+PAGES = (
+    Page("pages/index.html", index_contexts),
+    Page("pages/board.html", board_contexts),
+    Page("pages/submission.html", submission_contexts),
+    Page("pages/protocol.html", protocol_contexts),
+    Page("pages/metric.html", metric_contexts),
+    Page("pages/metrics.html", metrics_contexts),
+    Page("pages/submit.html", submit_contexts),
+    Page("pages/read.html", read_contexts),
+    Page("pages/404.html", missing_contexts),
+)
+
+
+def render_site(root: Path, out: Path, *, protocols: Mapping[str, Protocol] | None = None) -> list[Path]:
+    """Render the site of a repository into `out`; return the files of the site, sorted.
+
+    protocols: by id, instead of the bundled ones. Files in `out` that no earlier rendering wrote are left alone.
+    Raises InvalidSubmission, CorruptResult and UsageProblem.
+    """
+    files = build_files(root, protocols=protocols)
+    return publishing.write_files(files, out)
+
+
+def stale_files(root: Path, out: Path, *, protocols: Mapping[str, Protocol] | None = None) -> list[str]:
+    """Return how `out` differs from what `render_site` would write, one line a file; empty if it does not."""
+    return publishing.differences(build_files(root, protocols=protocols), out)
+
+
+def build_files(root: Path, *, protocols: Mapping[str, Protocol] | None = None) -> dict[str, bytes]:
+    """Return every file of the site by its path, nothing written but the cache of drawings."""
+    sources = read_sources(root, protocols=protocols)
+    gathered = [(page.template, context) for page in PAGES for context in page.gather(sources)]
+    assets = static_assets(drawing.bundle())
+    renderer = Renderer(drawing.Painter(root / ".bench" / "drawings").svg, assets)
+    files = {asset.path: asset.content for asset in assets.values()}
+    files |= {context.path: renderer.render(template, context) for template, context in gathered}
+    return dict(sorted({**files, **_downloads(sources)}.items()))
+
+
+def _downloads(sources: Sources) -> dict[str, bytes]:
+    raw = {
+        f"submissions/{entry.slug}/{raw_name(stored)}": result_bytes(stored.result)
+        for entry in sources.entries
+        for stored in entry.results
+    }
+    tables = {f"ue/{name}/{name}.csv": board_csv(sources, protocol) for name, protocol in sources.protocols.items()}
+    return {**raw, **tables}

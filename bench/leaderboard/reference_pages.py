@@ -1,0 +1,239 @@
+"""Reference pages: the overview, protocols, metrics and guides.
+
+Imports the records and the catalog; never torch.
+"""
+
+from collections.abc import Iterable
+
+from bench.leaderboard.board import build_board, test_images
+from bench.leaderboard.contexts import (
+    Fact,
+    GuideContext,
+    IndexContext,
+    MetricContext,
+    MetricsContext,
+    ProtocolContext,
+)
+from bench.leaderboard.figures import DataTable
+from bench.leaderboard.sources import Sources
+from bench.leaderboard.wording import DIRECTION_WORDS, STATUS_WORDS, condition_words, list_words, number, unit_words
+from bench.metrics.catalog import METRICS, Metric
+from bench.protocol import Protocol, Split
+from bench.submission import FAMILIES, MANIFEST_LIMIT_BYTES
+
+
+def index_contexts(sources: Sources) -> list[IndexContext]:
+    """Gather the overview."""
+    return [
+        IndexContext(
+            path="index.html",
+            title="How unlearnable is data, really?",
+            description="Measures data that must not be learned: unlearnable examples, ranked with their uncertainty.",
+            section="overview",
+            boards=tuple(build_board(sources, protocol) for protocol in sources.protocols.values()),
+            submissions=len(sources.entries),
+            results=sum(len(entry.results) for entry in sources.entries),
+        )
+    ]
+
+
+def protocol_contexts(sources: Sources) -> list[ProtocolContext]:
+    """Gather the page of every protocol."""
+    return [
+        ProtocolContext(
+            path=f"protocols/{protocol.id}/index.html",
+            title=f"Protocol {protocol.id}",
+            description=f"Every setting of the protocol {protocol.id}: {protocol.title}.",
+            section="overview",
+            id=protocol.id,
+            summary=protocol.summary,
+            notes=protocol.notes,
+            groups=_settings(protocol),
+            conditions=_conditions(protocol),
+        )
+        for protocol in sources.protocols.values()
+    ]
+
+
+def metric_contexts(sources: Sources) -> list[MetricContext]:  # noqa: ARG001 - every page takes the sources
+    """Gather the page of every metric."""
+    return [
+        MetricContext(
+            path=f"metrics/{metric.key}/index.html",
+            title=metric.label,
+            description=f"{metric.label}: definition, formula, source and pitfalls.",
+            section="metrics",
+            metric=metric,
+            direction=DIRECTION_WORDS[metric.direction],
+            unit=unit_words(metric),
+            bounds=_bounds(metric),
+        )
+        for metric in METRICS.values()
+    ]
+
+
+def metrics_contexts(sources: Sources) -> list[MetricsContext]:  # noqa: ARG001 - every page takes the sources
+    """Gather the list of metrics."""
+    return [
+        MetricsContext(
+            path="metrics/index.html",
+            title="Metrics",
+            description="Every metric of the benchmark with its definition.",
+            section="metrics",
+            metrics=tuple(METRICS.values()),
+        )
+    ]
+
+
+def submit_contexts(sources: Sources) -> list[GuideContext]:
+    """Gather the guide for submitters."""
+    return [
+        GuideContext(
+            path="submit/index.html",
+            title="Submit a method",
+            description="How to submit a perturbation in five steps, and which limits hold.",
+            section="submit",
+            facts=tuple(_limits(sources.protocols.values())),
+            protocols=tuple(sources.protocols),
+            families=FAMILIES,
+        )
+    ]
+
+
+def read_contexts(sources: Sources) -> list[GuideContext]:  # noqa: ARG001 - every page takes the sources
+    """Gather the guide for readers."""
+    return [
+        GuideContext(
+            path="read/index.html",
+            title="How to read a board",
+            description="Intervals, ranks, ties, reference, control and status words.",
+            section="read",
+            statuses=tuple((STATUS_WORDS[key], meaning) for key, meaning in _STATUS_MEANINGS.items()),
+        )
+    ]
+
+
+def missing_contexts(sources: Sources) -> list[GuideContext]:  # noqa: ARG001 - every page takes the sources
+    """Gather the page for addresses that do not exist."""
+    return [GuideContext(path="404.html", title="Nothing here", description="This address leads nowhere.")]
+
+
+_STATUS_MEANINGS = {
+    "ok": "The number comes from this benchmark's own runs.",
+    "absent": "Nobody has evaluated the submission under this protocol yet.",
+    "not_run": "The tier that was run does not include it, or something it needs was missing; the reason is given.",
+    "failed": "It was run and broke off; the reason is given.",
+    "not_measurable": "It was run, but the metric has no value for what came out.",
+    "refused": "The artifact breaks a rule of the protocol and was not used.",
+}
+
+
+def _settings(protocol: Protocol) -> tuple[tuple[str, tuple[Fact, ...]], ...]:
+    return (
+        ("Data", _data_facts(protocol)),
+        ("Budgets", _budget_facts(protocol)),
+        ("Training recipe", _recipe_facts(protocol)),
+        ("Sharpness-Aware Learnability", _sal_facts(protocol)),
+        ("Identity", (Fact("Digest of all settings", protocol.sha256, code=True),)),
+    )
+
+
+def _data_facts(protocol: Protocol) -> tuple[Fact, ...]:
+    data = protocol.dataset
+    return (
+        Fact("Data set", data.name),
+        Fact("Image", f"{data.channels} channel(s), {data.height} by {data.width} pixels, values 0 to 255"),
+        Fact("Classes", f"{data.classes}: {list_words(data.class_names)}"),
+        Fact("Training images", _split_words(data.train)),
+        Fact("Training digest", data.train.sha256, code=True),
+        Fact("Test images", f"{_split_words(data.test)}; {test_images(protocol):,} at most are used"),
+        Fact("Test digest", data.test.sha256, code=True),
+    )
+
+
+def _split_words(split: Split) -> str:
+    words = f"{split.images:,}"
+    if split.select.per_class:
+        words += f", of which the first {split.select.per_class:,} of each class are used"
+    if split.select.first:
+        words += f", among the first {split.select.first:,}"
+    if split.select.exclude:
+        words += f", {len(split.select.exclude):,} left out by index"
+    return words
+
+
+def _budget_facts(protocol: Protocol) -> tuple[Fact, ...]:
+    budgets = protocol.budgets
+    none = "not allowed under this norm"
+    return (
+        Fact("L-infinity", f"{budgets.linf}/255 for every channel value" if budgets.linf else none),
+        Fact("L0", f"{budgets.l0} changed pixel(s) of an image" if budgets.l0 else none),
+        Fact("L2", f"{budgets.l2:g}, in units of a 0-to-1 image" if budgets.l2 else none),
+    )
+
+
+def _recipe_facts(protocol: Protocol) -> tuple[Fact, ...]:
+    recipe = protocol.recipe
+    schedule = recipe.schedule
+    if schedule == "step":
+        schedule_words = f"times {recipe.decay:g} after epochs {list_words(map(str, recipe.milestones))}"
+    else:
+        schedule_words = {"constant": "constant", "cosine": "cosine, down to 0 at the end"}[schedule]
+    crops = recipe.augmentation.crop_padding
+    augmentation = [
+        *([f"random crops after {crops} pixels of zero padding"] if crops else []),
+        *(["horizontal flips"] if recipe.augmentation.flip else []),
+    ]
+    return (
+        Fact("Optimizer", f"SGD with {'Nesterov ' if recipe.nesterov else ''}momentum {recipe.momentum:g}"),
+        Fact("Epochs", str(recipe.epochs)),
+        Fact("Batch size", str(recipe.batch_size)),
+        Fact("Learning rate", f"{recipe.learning_rate:g}, {schedule_words}"),
+        Fact("Weight decay", f"{recipe.weight_decay:g}"),
+        Fact("Augmentation", list_words(augmentation)),
+    )
+
+
+def _sal_facts(protocol: Protocol) -> tuple[Fact, ...]:
+    sal = protocol.sal
+    return (
+        Fact("Estimator", sal.estimator),
+        Fact("Radius", f"{sal.epsilon:g} times the norm of a layer's weights"),
+        Fact("Measured after epochs", list_words(map(str, sal.epochs))),
+        Fact("Probe set", f"{sal.probe_images:,} training images, not augmented"),
+        Fact("Search", f"at most {sal.max_steps} steps, until a step gains less than {sal.tolerance:g} of the value"),
+    )
+
+
+def _conditions(protocol: Protocol) -> DataTable:
+    return DataTable(
+        "Conditions: what every submission is measured under",
+        ("condition", "role", "seeds, quick tier", "seeds, full tier"),
+        tuple(
+            (
+                condition_words(condition.label),
+                "primary: ranks the board" if condition.primary else "shown beside",
+                str(condition.seeds.quick),
+                str(condition.seeds.full),
+            )
+            for condition in protocol.conditions
+        ),
+    )
+
+
+def _bounds(metric: Metric) -> str:
+    low, high = metric.bounds
+    start = "no lower bound" if low is None else f"from {number(metric, low)}"
+    return f"{start}, no upper bound" if high is None else f"{start} to {number(metric, high)}"
+
+
+def _limits(protocols: Iterable[Protocol]) -> Iterable[Fact]:
+    for protocol in protocols:
+        budgets = {"L-infinity": protocol.budgets.linf, "L0": protocol.budgets.l0, "L2": protocol.budgets.l2}
+        allowed = (
+            f"{name} {value:g}{'/255' if name == 'L-infinity' else ''}" for name, value in budgets.items() if value
+        )
+        yield Fact(f"Budget of {protocol.id}", list_words(allowed))
+    yield Fact("File format", "safetensors, int8, in units of 1/255, one row for each training image")
+    yield Fact("Manifest", f"at most {MANIFEST_LIMIT_BYTES // 1024} KiB, plain text, unknown keys are refused")
+    yield Fact("Links", "https only")

@@ -1,0 +1,264 @@
+"""Submission pages: what an author says, what was measured, and how to measure it again.
+
+Imports pandas through figures; never torch.
+"""
+
+from collections.abc import Mapping
+
+from bench.leaderboard.board import standings
+from bench.leaderboard.contexts import (
+    CheckRow,
+    ConditionTable,
+    Fact,
+    MeasuredRow,
+    ReportedRow,
+    ResultSection,
+    RunRow,
+    StoredRow,
+    SubmissionContext,
+)
+from bench.leaderboard.figures import Figure, accuracy_figure, learnable_figure, sal_figures, seed_figure
+from bench.leaderboard.frame import seeds_of
+from bench.leaderboard.ranking import Standing, rank_text
+from bench.leaderboard.sources import Entry, Sources, last_run
+from bench.leaderboard.wording import (
+    DIRECTION_WORDS,
+    FAMILY_WORDS,
+    STATUS_WORDS,
+    TIER_WORDS,
+    condition_words,
+    control_sentence,
+    drop_sentence,
+    list_words,
+    number,
+    seeds_words,
+    show,
+)
+from bench.metrics.catalog import METRICS
+from bench.protocol import Protocol
+from bench.results import ConditionRef, Measurement, Result, Run
+from bench.store import StoredResult
+from bench.submission import Artifact, Manifest
+
+NORM_WORDS = {"linf": "L-infinity", "l0": "L0 (changed pixels)", "l2": "L2"}
+SEED_FIGURES = ("test_accuracy", "ud")
+
+Standings = Mapping[str, tuple[int, Mapping[str, Standing]]]
+"""By protocol: how many entries are ranked, and the standing of each."""
+
+
+def submission_contexts(sources: Sources) -> list[SubmissionContext]:
+    """Gather the page of every submission."""
+    places: dict[str, tuple[int, Mapping[str, Standing]]] = {}
+    for protocol in sources.protocols.values():
+        ranked, _ = standings(sources, protocol)
+        places[protocol.id] = (len(ranked), {standing.slug: standing for standing in ranked})
+    return [_context(sources, entry, places) for entry in sources.entries]
+
+
+def raw_name(stored: StoredResult) -> str:
+    """Return the file name of a raw result beside its submission's page."""
+    return f"{stored.result.subject.protocol.id}-{stored.result.name}.json"
+
+
+def _context(sources: Sources, entry: Entry, places: Standings) -> SubmissionContext:
+    manifest = entry.manifest
+    sections = [
+        _section(sources, entry, protocol, stored, places)
+        for protocol in sources.protocols.values()
+        if (stored := entry.shown(protocol)) is not None
+    ]
+    measured = {section.protocol for section in sections}
+    return SubmissionContext(
+        path=f"submissions/{entry.slug}/index.html",
+        title=manifest.method.name,
+        description=f"{manifest.method.name}: {manifest.method.summary}",
+        section="overview",
+        name=manifest.method.name,
+        summary=manifest.method.summary,
+        role=entry.role,
+        facts=_manifest_facts(manifest),
+        artifacts=tuple((artifact.protocol, _artifact_facts(artifact)) for artifact in manifest.artifact),
+        sections=tuple(sections),
+        stored=tuple(_stored_row(sources, entry, stored) for stored in entry.results),
+        reported=tuple(
+            ReportedRow(item.metric, item.condition, f"{item.value:g}", item.source) for item in manifest.reported
+        ),
+        pending=tuple(name for name in manifest.protocols if name in sources.protocols and name not in measured),
+        bibtex=manifest.cite.bibtex if manifest.cite else "",
+    )
+
+
+def _manifest_facts(manifest: Manifest) -> tuple[Fact, ...]:
+    method, links, disclosure = manifest.method, manifest.links, manifest.disclosure
+    optional = (("Paper", links.paper), ("Code", links.code))
+    return (
+        Fact("Slug", manifest.slug, code=True),
+        Fact("Family", FAMILY_WORDS[method.family]),
+        Fact("Authors", list_words(author.name for author in manifest.authors)),
+        Fact("Submitted", manifest.submitted.isoformat()),
+        Fact("Surrogate model", method.surrogate),
+        Fact("Uses labels", _yes(method.uses_labels)),
+        Fact("Extra data", method.extra_data),
+        Fact("Attempts before this one", str(disclosure.attempts_before_this)),
+        Fact("Test set used", _yes(disclosure.test_set_used)),
+        Fact("Conflict of interest", disclosure.conflict_of_interest),
+        Fact("License of the artifacts", manifest.agreement.artifact_license),
+        *(Fact(term, link, href=link) for term, link in optional if link),
+    )
+
+
+def _artifact_facts(artifact: Artifact) -> tuple[Fact, ...]:
+    recipe = artifact.recipe
+    made = (Fact("Made by", f"bench craft {recipe.attack}, seed {recipe.seed}"),) if recipe else ()
+    return (
+        Fact("File", artifact.path, code=True),
+        Fact("SHA-256", artifact.sha256, code=True),
+        Fact("Size", f"{artifact.bytes:,} bytes"),
+        Fact("Budget it claims to keep", NORM_WORDS[artifact.norm]),
+        Fact("Declared kind", artifact.kind),
+        *made,
+    )
+
+
+def _section(
+    sources: Sources, entry: Entry, protocol: Protocol, stored: StoredResult, places: Standings
+) -> ResultSection:
+    result = stored.result
+    reference = sources.reference(protocol)
+    anchor = reference.manifest.method.name if reference else "clean training"
+    drop = result.measurement("accuracy_drop", protocol.primary.label)
+    maps, figures = _figures(sources, entry, protocol, result)
+    tier = result.subject.tier
+    return ResultSection(
+        protocol=protocol.id,
+        title=protocol.title,
+        tier=TIER_WORDS[tier],
+        standing=_standing_sentence(entry, protocol, places),
+        drop=""
+        if entry.role == "reference"
+        else drop_sentence(entry.manifest.method.name, anchor, drop, METRICS["accuracy_drop"]),
+        control=control_sentence(drop) if entry.role == "control" else "",
+        facts=_result_facts(entry, protocol, result),
+        checks=tuple(
+            CheckRow(check.id, {"pass": "pass", "warn": "warning"}[check.status], check.measured, check.detail)
+            for check in result.outcome.checks
+        ),
+        tables=tuple(_condition_table(result, condition) for condition in result.subject.conditions),
+        figures=figures,
+        maps=maps,
+        runs=tuple(_run_row(run) for run in sorted(stored.runs, key=lambda run: (run.ended, run.id))),
+        raw=raw_name(stored),
+        command=f"bench evaluate submissions/{entry.slug} --protocol {protocol.id} --tier {tier}",
+    )
+
+
+def _standing_sentence(entry: Entry, protocol: Protocol, places: Standings) -> str:
+    total, by_slug = places[protocol.id]
+    standing = by_slug.get(entry.slug)
+    if entry.role == "reference":
+        return "This is the reference: it is what other submissions are compared with, and is not ranked."
+    if entry.role == "control":
+        return "This is a control: it must show no effect, and is not ranked."
+    if standing is None:
+        return "Not ranked: the primary metric has not been measured."
+    condition = condition_words(protocol.primary.label)
+    return f"Rank {rank_text(standing)} of {total}, by clean test accuracy under {condition}."
+
+
+def _figures(
+    sources: Sources, entry: Entry, protocol: Protocol, mine: Result
+) -> tuple[tuple[Figure, ...], tuple[Figure, ...]]:
+    """Return the SAL maps and the other figures of a submission under the primary condition."""
+    reference = sources.reference(protocol)
+    stored = reference.shown(protocol) if reference else None
+    clean = stored.result if stored and reference and reference.slug != entry.slug else None
+    condition, prefix = protocol.primary.label, protocol.id
+    if not any(f"{cell.model}/{cell.defense}" == condition for cell in mine.outcome.cells):
+        return (), ()
+    figures = [
+        *(seed_figure(METRICS[key], mine, clean, condition, name=f"{prefix}-{key}") for key in SEED_FIGURES),
+        accuracy_figure(mine, clean, condition, name=f"{prefix}-accuracy"),
+        learnable_figure(mine, clean, condition, name=f"{prefix}-layers"),
+    ]
+    maps = sal_figures(mine, clean, condition, name=f"{prefix}-sal")
+    return maps, tuple(figure for figure in figures if figure is not None)
+
+
+def _result_facts(entry: Entry, protocol: Protocol, result: Result) -> tuple[Fact, ...]:
+    artifacts = entry.manifest.artifacts_for(protocol.id)
+    measured = {check.id: check.measured for check in result.outcome.checks}
+    kind = tuple(
+        Fact("Kind", f"declared {artifact.kind}, measured {measured.get('kind', STATUS_WORDS['not_run'])}")
+        for artifact in artifacts
+    )
+    digests = tuple(Fact("Artifact measured", item.sha256, code=True) for item in result.subject.artifacts)
+    return (
+        *(digests or (Fact("Artifact measured", "none: the training images as they are"),)),
+        *kind,
+        Fact("Question (key)", result.key, code=True),
+        Fact("Finding (id)", result.id, code=True),
+        Fact("Evaluator code", result.subject.evaluator.code_sha256, code=True),
+    )
+
+
+def _condition_table(result: Result, condition: ConditionRef) -> ConditionTable:
+    found = [
+        item for item in result.outcome.measurements if item.condition == condition.label and item.metric in METRICS
+    ]
+    order = list(METRICS)
+    found.sort(key=lambda item: order.index(item.metric))
+    seeds = seeds_of(result, condition.label)
+    return ConditionTable(
+        words=condition_words(condition.label),
+        label=condition.label,
+        primary=condition.primary,
+        seeds=f"{seeds_words(len(seeds))}: {list_words(map(str, seeds))}",
+        rows=tuple(_measured_row(item) for item in found),
+    )
+
+
+def _measured_row(measurement: Measurement) -> MeasuredRow:
+    metric = METRICS[measurement.metric]
+    values = ", ".join(number(metric, value) for value in measurement.per_seed or ())
+    return MeasuredRow(
+        metric, show(metric, measurement), DIRECTION_WORDS[metric.direction], values or STATUS_WORDS[measurement.status]
+    )
+
+
+def _run_row(run: Run) -> RunRow:
+    commit = "not recorded" if run.git_commit is None else run.git_commit[:12]
+    return RunRow(
+        ended=run.ended,
+        hardware=_pairs(run.hardware),
+        software=_pairs(run.software),
+        cells=f"{run.cells_trained} trained, {run.cells_reused} reused",
+        commit=f"{commit}{', with changes' if run.git_dirty else ''}",
+        cost=_pairs(run.cost),
+        command=" ".join(run.command),
+    )
+
+
+def _pairs(items: Mapping[str, str | int | float]) -> str:
+    return ", ".join(f"{key.replace('_', ' ')} {_plain(items[key])}" for key in sorted(items)) or "not recorded"
+
+
+def _plain(value: str | int | float) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _stored_row(sources: Sources, entry: Entry, stored: StoredResult) -> StoredRow:
+    subject = stored.result.subject
+    protocol = sources.protocols.get(subject.protocol.id)
+    if protocol is None:
+        state = "protocol no longer known"
+    elif protocol.sha256 != subject.protocol.sha256:
+        state = "answers an earlier wording of the protocol, not on the board"
+    else:
+        state = "shown" if entry.shown(protocol) == stored else "superseded"
+    ended = last_run(stored) or "not recorded"
+    return StoredRow(subject.protocol.id, TIER_WORDS[subject.tier], ended, stored.result.name, raw_name(stored), state)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

@@ -1,0 +1,174 @@
+"""Wording: numbers, intervals, statuses and settings as text. Rounding happens here and nowhere else.
+
+Imports the records and the metric catalog only.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bench.metrics.catalog import Metric
+from bench.results import Measurement
+
+MINUS = "\u2212"
+NO_INTERVAL = "one seed, no interval"
+
+STATUS_WORDS = {
+    "ok": "measured",
+    "not_run": "not run",
+    "failed": "failed",
+    "not_measurable": "not measurable",
+    "refused": "refused",
+    "absent": "not measured yet",
+}
+
+DIRECTION_WORDS = {
+    "lower": "lower protects better",
+    "higher": "higher protects better",
+    "neither": "describes, does not rank",
+}
+
+DEFENSE_WORDS = {
+    "none": "no defense",
+    "jpeg": "JPEG compression",
+    "adversarial": "adversarial training",
+    "ueraser": "UEraser",
+    "ueraser-lite": "UEraser-lite",
+    "ueraser-max": "UEraser-max",
+    "mixup": "MixUp",
+    "cutout": "CutOut",
+    "cutmix": "CutMix",
+    "grayscale": "grayscale",
+    "bdr": "bit-depth reduction",
+    "blur": "Gaussian blur",
+    "orthogonal": "orthogonal projection",
+}
+
+FAMILY_WORDS = {
+    "reference": "reference",
+    "control": "control",
+    "error-minimizing": "error-minimizing",
+    "error-maximizing": "error-maximizing",
+    "synthetic-shortcut": "synthetic shortcut",
+    "generative": "generative",
+    "filter": "filter",
+    "other": "other",
+}
+
+TIER_WORDS = {"full": "full", "quick": "quick (few seeds)"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One number as it is shown.
+
+    text: the rounded mean with its unit, or a status in words. interval: in words, empty without a mean.
+    sort: the full-precision value for sorting, empty where there is none. reason: why a number is missing.
+    bounds: of the interval, unrounded.
+    """
+
+    text: str
+    interval: str
+    sort: str
+    n: int
+    measured: bool
+    reason: str = ""
+    bounds: tuple[float, float] | None = None
+
+
+def show(metric: Metric, measurement: Measurement | None) -> Shown:
+    """Put a measurement into words; None means that nobody has measured it yet."""
+    if measurement is None:
+        return Shown(STATUS_WORDS["absent"], "", "", 0, measured=False)
+    if measurement.status != "ok" or measurement.mean is None:
+        return Shown(STATUS_WORDS[measurement.status], "", "", 0, measured=False, reason=measurement.reason or "")
+    count = len(measurement.per_seed or ())
+    interval = NO_INTERVAL if measurement.ci95 is None else interval_text(metric, measurement.ci95)
+    return Shown(
+        with_unit(metric, measurement.mean),
+        interval,
+        repr(measurement.mean),
+        count,
+        measured=True,
+        bounds=measurement.ci95,
+    )
+
+
+def number(metric: Metric, value: float) -> str:
+    """Round a value to the metric's decimals in the unit shown, without the unit; a true minus sign, no minus zero."""
+    text = f"{value * scale(metric):.{metric.decimals}f}"
+    if float(text) == 0:
+        text = text.removeprefix("-")
+    return text.replace("-", MINUS)
+
+
+def with_unit(metric: Metric, value: float) -> str:
+    """Round a value and add its unit."""
+    text = number(metric, value)
+    suffix = {"fraction": "\u202f%", "points": " points"}.get(metric.unit, "")
+    return text + suffix
+
+
+def interval_text(metric: Metric, interval: tuple[float, float]) -> str:
+    """Return an interval as `95.0 to 97.2`, in the unit shown."""
+    low, high = interval
+    return f"{number(metric, low)} to {number(metric, high)}"
+
+
+def scale(metric: Metric) -> float:
+    """Return the factor from the stored value to the unit shown: 100 for fractions and points."""
+    return 100.0 if metric.unit in ("fraction", "points") else 1.0
+
+
+def unit_words(metric: Metric) -> str:
+    """Return the unit in words, as a column header or a fact states it."""
+    return {"fraction": "%", "points": "percentage points", "ratio": "ratio", "nats": "nats", "layers": "layers"}[
+        metric.unit
+    ]
+
+
+def condition_words(label: str) -> str:
+    """Return `model/defense` in words: `resnet18, no defense`."""
+    model, _, defense = label.partition("/")
+    return f"{model}, {DEFENSE_WORDS.get(defense, defense)}"
+
+
+def seeds_words(count: int) -> str:
+    """Return `no seed`, `1 seed` or `5 seeds`."""
+    return {0: "no seed", 1: "1 seed"}.get(count, f"{count} seeds")
+
+
+def drop_sentence(name: str, reference: str, drop: Measurement | None, metric: Metric) -> str:
+    """Say how much a submission lowers clean test accuracy against the reference, with the interval."""
+    if drop is None or drop.mean is None:
+        status = "absent" if drop is None else drop.status
+        return f"How much {name} changes test accuracy against {reference}: {STATUS_WORDS[status]}."
+    verb = "lowers" if drop.mean >= 0 else "raises"
+    amount = number(metric, abs(drop.mean))
+    if drop.ci95 is None:
+        return f"{name} {verb} clean test accuracy by {amount} points against {reference} ({NO_INTERVAL})."
+    low, high = drop.ci95 if drop.mean >= 0 else (-drop.ci95[1], -drop.ci95[0])
+    interval = interval_text(metric, (low, high))
+    return f"{name} {verb} clean test accuracy by {amount} points against {reference} (95\u202f% interval {interval})."
+
+
+def control_sentence(drop: Measurement | None) -> str:
+    """Say whether a control shows an effect, which it must not."""
+    if drop is None or drop.mean is None:
+        return "It has not been measured, so the board has no check that harmless noise shows no effect."
+    if drop.ci95 is None:
+        return "One seed gives no interval, so it cannot be said whether this control shows an effect."
+    low, high = drop.ci95
+    if low <= 0 <= high:
+        return "The interval contains 0: the control shows no effect, as it must not."
+    return (
+        "The interval does not contain 0: the control shows an effect, which it must not. "
+        "Effects of this size on the board may come from changing the images at all."
+    )
+
+
+def list_words(items: Iterable[str]) -> str:
+    """Join words: `a`, `a and b`, `a, b and c`; `none` for nothing."""
+    words = list(items)
+    if len(words) < 2:
+        return words[0] if words else "none"
+    return f"{', '.join(words[:-1])} and {words[-1]}"

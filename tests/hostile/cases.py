@@ -1,0 +1,137 @@
+"""The table of hostile submissions, by what they attack."""
+
+import bz2
+import gzip
+import json
+
+import corpus as c
+from corpus import Case
+
+PICKLES = [
+    Case("pickle as safetensors", c.content(c.payload), 4, "pickle"),
+    Case("pickle protocol 0", c.content(lambda folder: c.payload(folder, 0)), 4, "pickle"),
+    Case("pickle protocol 2", c.content(lambda folder: c.payload(folder, 2)), 4, "pickle"),
+    Case("pickle protocol 5", c.content(lambda folder: c.payload(folder, 5)), 4, "pickle"),
+    Case("pickle as npy", c.renamed(".npy", c.payload), 4, "does not end in .safetensors"),
+    Case("pickle as pt", c.renamed(".pt", c.payload), 4, "does not end in .safetensors"),
+    Case("pickle as pkl", c.renamed(".pkl", c.payload), 4, "does not end in .safetensors"),
+    Case("pickle as upper case suffix", c.renamed(".SAFETENSORS", c.payload), 4, "does not end in .safetensors"),
+    Case("object array", c.content(c._object_array), 4, "numpy"),
+    Case("zip with a pickle", c.content(lambda f: c._zip({"archive/data.pkl": c.payload(f)})), 4, "zip"),
+    Case("empty zip", c.content(lambda _: c._zip({})), 4, "zip"),
+    Case("tar with a pickle", c.content(lambda f: c._tar({"pickle": c.payload(f)})), 4, "not a safetensors file"),
+    Case("gzip", c.content(lambda _: gzip.compress(c.VALID)), 4, "compressed"),
+    Case("bzip2 bomb", c.content(lambda _: bz2.compress(bytes(10_000_000))), 4, "compressed"),
+    Case("pickle after the tensors", c.content(lambda f: c.VALID + c.payload(f)), 4, "trailing bytes"),
+    Case("pickle in the metadata", c.tensors(__metadata__={"a": ["b"]}, delta=c.entry()), 4, "object of strings"),
+]
+
+HEADERS = [
+    Case("empty file", c.content(lambda _: b""), 4, "not a safetensors file"),
+    Case("seven bytes", c.content(lambda _: b"\x02" + bytes(6)), 4, "not a safetensors file"),
+    Case("header of 100 MiB claimed", c.header("{}", claim=100 * 1024**2), 4, "truncated"),
+    Case("header of 2**64 - 1 bytes claimed", c.header("{}", claim=2**64 - 1), 4, "truncated"),
+    Case("header of 2 MiB", c.header("{" + " " * 2 * 1024**2 + "}"), 4, "too large"),
+    Case("header that is a list", c.header("[1]"), 4, "not a safetensors file"),
+    Case("header that is cut", c.header('{"delta":{'), 4, "not JSON"),
+    Case("header that is not UTF-8", c.header(b'{"\xff\xfe":1}'), 4, "UTF-8"),
+    Case("header of a zero length", c.header("", claim=0), 4, "not a safetensors file"),
+    Case("no tensors", c.tensors(b""), 4, "0 tensors"),
+    Case(
+        "65 tensors", c.tensors(b"", **{f"t{i}": c.entry(shape=[0], data_offsets=[0, 0]) for i in range(65)}), 4, "65"
+    ),
+    Case("truncated data", c.tensors(c.DATA[:-1], delta=c.entry()), 4, "truncated"),
+    Case("trailing byte", c.tensors(c.DATA + b"\x00", delta=c.entry()), 4, "trailing"),
+    Case("overlapping tensors", c.tensors(delta=c.entry(), other=c.entry()), 4, "overlap"),
+    Case("a gap", c.tensors(bytes(145), delta=c.entry(data_offsets=[1, 145])), 4, "gap"),
+    Case("offsets backwards", c.tensors(delta=c.entry(data_offsets=[144, 0])), 4, "begin, end"),
+    Case("offsets beyond the file", c.tensors(delta=c.entry(data_offsets=[0, 10**12])), 4, "span"),
+    Case("huge shape", c.tensors(delta=c.entry(shape=[2**40, 2**40])), 4, "more than"),
+    Case("shape that wraps around 64 bits", c.tensors(delta=c.entry(shape=[2**32, 2**32, 144])), 4, "more than"),
+    Case("negative shape", c.tensors(delta=c.entry(shape=[-6, -2, 3, 4])), 4, "whole number"),
+    Case("shape of floats", c.tensors(delta=c.entry(shape=[6.0, 2, 3, 4])), 4, "6.0"),
+    Case("shape of strings", c.tensors(delta=c.entry(shape=["6", 2, 3, 4])), 4, "whole number"),
+    Case("shape of a thousand ones", c.tensors(delta=c.entry(shape=[1] * 1000)), 4, "at most 8"),
+    Case("integer of 5,000 digits", c.header('{"delta":{"shape":[' + "9" * 5000 + "]}}"), 4, "not JSON"),
+    Case("integer of 4,000 digits", c.tensors(delta=c.entry(shape=[10**4000])), 4, "whole number"),
+    Case("NaN", c.header('{"delta":NaN}'), 4, "NaN"),
+    Case("infinity", c.header('{"delta":-Infinity}'), 4, "Infinity"),
+    Case("deep lists", c.header('{"a":' + "[" * 100_000 + "]" * 100_000 + "}"), 4, "nested"),
+    Case("deep objects", c.header('{"a":' * 50_000 + "1" + "}" * 50_000), 4, "nested"),
+    Case("duplicate tensor", c.header(f'{{"delta":{json.dumps(c.entry())},"delta":{{}}}}'), 4, "duplicate"),
+    Case("duplicate dtype", c.header('{"delta":{"dtype":"I8","dtype":"F64"}}'), 4, "duplicate"),
+    Case("object dtype", c.tensors(delta=c.entry(dtype="O")), 4, "unknown dtype"),
+    Case("unknown key", c.tensors(delta=c.entry(code="import os")), 4, "exactly the keys"),
+    Case("missing key", c.tensors(delta={"dtype": "I8"}), 4, "exactly the keys"),
+    Case("tensor that is a number", c.tensors(delta=1), 4, "exactly the keys"),
+    Case("name of 900,000 characters", c.tensors(**{"a" * 900_000: c.entry()}), 4, "characters"),
+    Case("metadata of 900,000 characters", c.tensors(__metadata__={"a": "b" * 900_000}, delta=c.entry()), 4, "1024"),
+    Case("name that clears the terminal", c.tensors(**{"\x1b[2J\u202e": c.entry()}), 3, r"\x1b[2J\u202e"),
+    Case("float32", c.tensors(bytes(576), delta=c.entry(dtype="F32", data_offsets=[0, 576])), 3, "F32"),
+    Case(
+        "second tensor", c.tensors(bytes(145), delta=c.entry(), x=c.entry(shape=[1], data_offsets=[144, 145])), 3, "x"
+    ),
+    Case("no values", c.tensors(b"", delta=c.entry(shape=[0, 2, 3, 4], data_offsets=[0, 0])), 3, "shape"),
+    Case("a scalar", c.tensors(b"\x00", delta=c.entry(shape=[], data_offsets=[0, 1])), 3, "single number"),
+    Case("values over budget", c.tensors(b"\x7f" * 144, delta=c.entry()), 3, "limit 8"),
+]
+
+FILES = [
+    Case("link", c.linked("../real.safetensors"), 4, "symbolic link"),
+    Case("link to a device", c.linked("/dev/zero"), 4, "symbolic link"),
+    Case("link to nothing", c.linked("nothing"), 4, "symbolic link"),
+    Case("link to itself", c.linked(c.ARTIFACT), 4, "symbolic link"),
+    Case("link on the way", c.linked_folder, 4, "symbolic link"),
+    Case("link on the way of a recipe", c.linked_folder_of_an_absent_artifact, 4, "symbolic link"),
+    Case("link as manifest", c.linked_manifest, 4, "symbolic link"),
+    Case("link as results", c.linked_results, 4, "symbolic link"),
+    Case("link that nothing names", c.hidden_link, 4, "symbolic link"),
+    Case("FIFO", c.fifo, 4, "FIFO"),
+    Case("FIFO as manifest", c.fifo_manifest, 4, "FIFO"),
+    Case("folder as artifact", c.folder_for_a_file, 4, "folder"),
+    Case("two GiB", c.sparse(2 * 1024**3), 4, "too large"),
+    Case("path that goes up", c.manifest(f'"{c.ARTIFACT}"', '"../fog/delta.safetensors"'), 4, ".."),
+    Case("path that goes up inside", c.manifest(f'"{c.ARTIFACT}"', '"a/../../x.safetensors"'), 4, ".."),
+    Case("absolute path", c.manifest(f'"{c.ARTIFACT}"', '"/etc/x.safetensors"'), 4, "absolute"),
+    Case("path with a backslash", c.manifest(f'"{c.ARTIFACT}"', "'..\\x.safetensors'"), 4, "plain relative"),
+    Case("path with a NUL", c.manifest(f'"{c.ARTIFACT}"', r'"a\u0000.safetensors"'), 3, "U+0000"),
+    Case("path of a folder alone", c.manifest(f'"{c.ARTIFACT}"', '"a/.safetensors/"'), 4, "does not end"),
+    Case("path to a device", c.manifest(f'"{c.ARTIFACT}"', '"/dev/zero"'), 4, "does not end"),
+]
+
+MANIFESTS = [
+    Case("manifest of 10 MB", c.manifest('"Fog"', f'"{"a" * 10_000_000}"'), 4, "too large"),
+    Case("name of 200,000 characters", c.manifest('"Fog"', f'"{"a" * 200_000}"'), 3, "at most 280"),
+    Case("control characters", c.manifest('"Fog"', r'"a\u001b[31mb"'), 3, "U+001B"),
+    Case("text from right to left", c.manifest('"Fog"', r'"a\u202Egnp.exe"'), 3, "U+202E"),
+    Case("isolated text", c.manifest('"Fog"', r'"a\u2066b\u2069"'), 3, "U+2066"),
+    Case("zero-width space", c.manifest('"Fog"', r'"F\u200bog"'), 3, "U+200B"),
+    Case("raw bidi in the file", c.manifest('"Fog"', '"a\u202eb"'), 3, "U+202E"),
+    Case("link to script", c.link_line("javascript:alert(1)"), 3, "https"),
+    Case("link to data", c.link_line("data:text/html,<script>"), 3, "https"),
+    Case("link that leaves an attribute", c.link_line('https://a.org/\\" onclick=\\"x'), 3, "escape"),
+    Case("link with a login", c.link_line("https://github.com@evil.org"), 3, "host"),
+    Case("link without host", c.link_line("https:///etc/passwd"), 3, "host"),
+    Case("unknown key that clears the terminal", c.manifest("[method]", '[method]\n"\\u001b[2J" = 1'), 3, r"\x1b[2J"),
+    Case("workflow command", c.manifest('"Fog"', r'"a\n::set-output name=x::y"'), 3, "single line"),
+    Case("broken TOML", c.manifest_bytes(b"= = ="), 3, "not TOML"),
+    Case("YAML", c.manifest_bytes(b"!!python/object/apply:os.system ['true']"), 3, "not TOML"),
+    Case("not UTF-8", c.manifest_bytes(b'schema = "\xff"'), 3, "UTF-8"),
+    Case("NUL bytes", c.manifest_bytes(bytes(1000)), 3, "not TOML"),
+    Case("empty manifest", c.manifest_bytes(b""), 3, "missing"),
+    Case("dotted key of 100,000 parts", c.manifest_bytes(b"a" + b".a" * 100_000 + b" = 1"), 3, "levels deep"),
+    Case("deep arrays", c.manifest_bytes(b"a = " + b"[" * 100_000), 3, "levels deep"),
+    Case("integer of 100,000 digits", c.manifest_bytes(b"a = " + b"9" * 100_000), 3, "not TOML"),
+    Case("10,000 unknown keys", c.manifest_bytes(b"".join(b"a%d = 1\n" % i for i in range(10_000))), 3, "unknown key"),
+    Case("negative size", c.manifest("bytes = ", "bytes = -"), 3, "more than 0"),
+    Case("size beyond 64 bits", c.manifest("bytes = ", "bytes = 99999999999999999999"), 3, "bytes"),
+    Case("digest of zeros", c.manifest('sha256 = "', f'sha256 = "{"0" * 64}" #'), 3, "digest"),
+    Case("digest in upper case", c.manifest('sha256 = "', f'sha256 = "{"A" * 64}" #'), 3, "hex digits"),
+    Case("slug that goes up", c.manifest('slug = "fog"', 'slug = "../../fog"'), 3, "3 to 48"),
+    Case("slug of markup", c.manifest('slug = "fog"', 'slug = "<script>"'), 3, "3 to 48"),
+    Case("protocol that goes up", c.manifest('"ue-tiny-v1"', '"../../secret"'), 3, "unknown protocol"),
+    Case("NaN reported", c.manifest("value = 0.19", "value = nan"), 3, "finite"),
+    Case("publishing refused", c.manifest("publish = true", "publish = false"), 3, "publish"),
+]
+
+CASES = [*PICKLES, *HEADERS, *FILES, *MANIFESTS]
