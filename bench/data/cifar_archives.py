@@ -1,13 +1,13 @@
 """CIFAR as compressed archives (.npz), each with the decoder `pixpack.py` beside it; decoded pixels are cached.
 
-May import numpy and bench.data. Every archive, and the decoder before it is run, must have the digest listed here.
-Decoding takes seconds an archive, so its pixels are kept as `<first 16 hex of the archive's digest>.npy` in the cache
-folder, and are checked against the pixel digest inside the archive each time they are read.
+May import numpy, bench.data and bench.files. Every archive, and the decoder before it is run, must have the digest that
+is listed here. Decoding takes seconds, so its pixels are kept as `<first 16 hex of the archive's digest>.npy`
+in the cache folder, and are checked against the pixel digest inside the archive each time they are read.
 """
 
 import hashlib
-import os
-import tempfile
+import io
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bench.data.dataset import ImageData, ImageSplit
 from bench.data.places import cache_folder, check_file
 from bench.errors import DataMismatch
+from bench.files import write_atomically
 
 DECODER = "pixpack.py"
 DECODER_SHA256 = "55c4e2211c8c462661cc1af3691a6eda23928f4d2bbadc746e56a0e584716274"
@@ -135,15 +136,10 @@ def _read_cached(path: Path, pixels_sha256: str) -> NDArray[np.uint8] | None:
 
 def _write_cached(path: Path, pixels: NDArray[np.uint8]) -> None:
     """Write pixels whole or not at all. A cache that cannot be written costs time, not the run."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            np.save(file, pixels, allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(path)
-    except OSError:
-        return
+    buffer = io.BytesIO()
+    np.save(buffer, pixels, allow_pickle=False)
+    with suppress(OSError):
+        write_atomically(path, buffer.getvalue())
 
 
 def _pixel_digest(pixels: NDArray[np.uint8]) -> str:

@@ -28,7 +28,8 @@ class Painter:
         path = self._cache / name[:2] / f"{name}.svg" if self._cache else None
         if path and path.is_file():
             return path.read_text(encoding="utf-8")
-        svg = _without_names(str(vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, allowed_base_urls=[])))
+        drawn = str(vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, allowed_base_urls=[]))
+        svg = _with_own_ids(_without_names(drawn), prefix=f"d{name[:12]}")
         if path:
             with suppress(OSError):  # a cache that cannot be written costs time, nothing else
                 write_atomically(path, svg.encode())
@@ -39,6 +40,14 @@ def bundle() -> bytes:
     """Return the JavaScript that draws charts live: Vega, Vega-Lite, vega-embed and the expression interpreter."""
     # The stub forgets that the snippet is optional: without one the bundle sets window.vegaEmbed.
     return str(vl_convert.javascript_bundle(vl_version=VEGA_LITE)).encode()  # type: ignore[call-arg]
+
+
+def _with_own_ids(svg: str, *, prefix: str) -> str:
+    """Number ids from 0 under a prefix: the converter counts them over its lifetime, and a page holds many drawings."""
+    names = list(dict.fromkeys(re.findall(r' id="([^"]*)"', svg)))
+    for index, name in enumerate(names):
+        svg = svg.replace(f' id="{name}"', f' id="{prefix}-{index}"').replace(f"(#{name})", f"(#{prefix}-{index})")
+    return svg
 
 
 def _without_names(svg: str) -> str:

@@ -58,7 +58,7 @@ def test_weights_come_from_the_generator_alone():
 
 
 def test_initial_weights_follow_the_default_uniform_law():
-    weight = build("resnet18").layer4[1].conv2.weight
+    weight = build("resnet18").layer4[1].conv2.weight.detach()
     bound = (1 / (512 * 9)) ** 0.5
     assert float(weight.abs().max()) <= bound
     assert float(weight.std()) == pytest.approx(bound / 3**0.5, rel=0.01)

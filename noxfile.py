@@ -1,0 +1,98 @@
+"""Every task of the project: `nox -l` lists them, `nox -s NAME` runs one.
+
+Each session installs the hashed pins of requirements/ first and the project itself second, because hashes cannot cover
+an editable install. setuptools, the build backend, is among the pins, so nothing unpinned is ever fetched.
+"""
+
+import re
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["tests"]
+
+DEMO_PROTOCOL = "ue-digits-v1"
+DEMO_SUBMISSIONS = ("clean", "lsp-digits", "ops-digits", "random-digits")
+LOCKS = {"run": (), "test": ("--group", "test")}
+HOST_NAMES = re.compile(r"http|://|index-url|find-links")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Measure four submissions on handwritten digits and build the site, without any download of data."""
+    install(session, "run")
+    folders = [f"submissions/{slug}" for slug in DEMO_SUBMISSIONS]
+    session.run("bench", "evaluate", "--protocol", DEMO_PROTOCOL, "--tier", "quick", "--fresh", *folders)
+    session.run("bench", "render")
+    session.log(f"The site is ready: open {Path('site/index.html').resolve()}")
+    session.log(f"or preview it over HTTP: {Path(session.bin) / 'bench'} serve   (or: nox -s serve)")
+
+
+@nox.session
+def serve(session: nox.Session) -> None:
+    """Preview the built site; further arguments go to `bench serve`."""
+    install(session, "run")
+    session.run("bench", "serve", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run all tests but those in a browser; further arguments go to pytest."""
+    install(session, "test")
+    session.run("pytest", "-m", "not browser", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Run the tests that need Chromium; they skip where there is none, unless BENCH_REQUIRE_BROWSER=1."""
+    install(session, "test")
+    session.run("pytest", "-m", "browser", "tests/browser", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format, workflows, and that the requirements name no host."""
+    install(session, "test")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("zizmor", "--offline", "--quiet", ".github/workflows")
+    for name in LOCKS:
+        if HOST_NAMES.search(Path(f"requirements/{name}.txt").read_text(encoding="utf-8")):
+            session.error(f"requirements/{name}.txt names a host; write it with `nox -s lock`")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of bench/ strictly."""
+    install(session, "test")
+    session.run("mypy")
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """Build site/ from the stored results and check that every page is as it should be."""
+    install(session, "run")
+    session.run("bench", "render")
+    session.run("bench", "render", "--check")
+
+
+@nox.session(venv_backend="none")
+def lock(session: nox.Session) -> None:
+    """Write requirements/ anew from pyproject.toml (needs uv); further arguments go to `uv pip compile`."""
+    for name, groups in LOCKS.items():
+        session.run(
+            *("uv", "pip", "compile", "pyproject.toml", *groups, "--quiet"),
+            *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url"),
+            *("--custom-compile-command", "nox -s lock", "-o", f"requirements/{name}.txt", *session.posargs),
+            external=True,
+        )
+
+
+def install(session: nox.Session, requirements: str) -> None:
+    """Install pinned requirements and the project, editable. uv never fetches an interpreter by itself."""
+    session.env["UV_PYTHON_DOWNLOADS"] = "never"
+    session.install("--require-hashes", "-r", f"requirements/{requirements}.txt")
+    session.install("--no-build-isolation", "--no-deps", "-e", ".")

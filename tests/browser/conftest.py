@@ -1,0 +1,109 @@
+"""A small site, served and lying on disk, and pages that fail on any error or foreign request."""
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from tests.factories import make_protocol, make_result, make_run, write_board, write_submission
+
+from bench.leaderboard.pages import render_site
+from bench.leaderboard.serve import open_server
+
+CANDIDATES = ("chromium", "chromium-browser", "google-chrome")
+HOSTILE = "<script>alert(1)</script>" + "W" * 255
+
+WATCH = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    folder: Path
+    url: str
+    pages: tuple[str, ...]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    path = next((found for name in CANDIDATES if (found := shutil.which(name))), None)
+    if path is None:
+        reason = f"no browser: none of {', '.join(CANDIDATES)} is installed"
+        if os.environ.get("BENCH_REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    browser = playwright.chromium.launch(executable_path=path)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    root = tmp_path_factory.mktemp("browser")
+    protocol = write_board(root)
+    write_submission(
+        root, "zz-hostile", name=HOSTILE, author=HOSTILE, results=[(make_result(make_protocol()), make_run())]
+    )
+    out = root / "site"
+    paths = render_site(root, out, protocols={protocol.id: protocol})
+    names = tuple(path.relative_to(out).as_posix() for path in paths if path.suffix == ".html")
+    with open_server(out, 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Site(out, f"http://127.0.0.1:{server.server_address[1]}/", names)
+        server.shutdown()
+
+
+class Watched:
+    """Opens pages and remembers everything that must not happen on them."""
+
+    def __init__(self, browser: Browser, site: Site) -> None:
+        self._browser, self._site = browser, site
+        self._contexts: list[BrowserContext] = []
+        self.problems: list[str] = []
+
+    def open(self, name: str = "index.html", *, base: str | None = None, **options: Any) -> Page:
+        """Open a page of the site in a fresh context; options are those of the browser's context."""
+        context = self._browser.new_context(**options)
+        context.add_init_script(WATCH)
+        self._contexts.append(context)
+        page = context.new_page()
+        start = self._site.url if base is None else base
+        page.on("console", lambda message: self._note(message.type in ("error", "warning"), message.text))
+        page.on("pageerror", lambda error: self._note(True, str(error)))
+        page.on("request", lambda request: self._note(not request.url.startswith((start, "data:")), request.url))
+        page.goto(start + name)
+        return page
+
+    def close(self) -> None:
+        for context in self._contexts:
+            for page in context.pages:
+                if page.evaluate("'violations' in window"):
+                    self.problems += page.evaluate("window.violations")
+            context.close()
+
+    def _note(self, wrong: bool, text: str) -> None:
+        if wrong:
+            self.problems.append(text)
+
+
+@pytest.fixture(autouse=True)
+def watched(browser: Browser, site: Site) -> Iterator[Watched]:
+    """Fail the test on console errors, page errors, policy violations and requests that leave the site."""
+    watched = Watched(browser, site)
+    yield watched
+    watched.close()
+    assert watched.problems == []

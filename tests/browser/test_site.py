@@ -1,0 +1,159 @@
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+from tests.browser.conftest import Site, Watched
+
+BOARD = "ue/ue-tiny-v1/index.html"
+SUBMISSION = "submissions/fog/index.html"
+HOSTILE = "submissions/zz-hostile/index.html"
+TEMPLATES = (
+    "index.html",
+    BOARD,
+    SUBMISSION,
+    HOSTILE,
+    "protocols/ue-tiny-v1/index.html",
+    "metrics/ud/index.html",
+    "metrics/index.html",
+    "submit/index.html",
+    "read/index.html",
+    "404.html",
+)
+
+
+def overflow(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+
+def ranked(page: Page) -> list[str]:
+    return page.locator("#board tbody").first.locator("tr:visible th a").all_inner_texts()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 360, 768, 1440, 1920])
+def test_no_page_scrolls_sideways(watched: Watched, site: Site, width: int, scheme: str) -> None:
+    page = watched.open(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    for name in TEMPLATES:
+        page.goto(site.url + name)
+        assert overflow(page) <= 0, name
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_template(watched: Watched, site: Site, scheme: str) -> None:
+    page = watched.open(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    for name in TEMPLATES:
+        page.goto(site.url + name)
+        found = Axe().run(page, options={"preload": False})
+        assert found.violations_count == 0, f"{name}: {found.generate_report()}"
+
+
+def test_themes_differ(watched: Watched) -> None:
+    colors = {
+        watched.open(color_scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")
+        for scheme in ("light", "dark")
+    }
+    assert len(colors) == 2
+
+
+def test_without_scripts_everything_is_there(watched: Watched) -> None:
+    page = watched.open(BOARD, java_script_enabled=False)
+    assert page.locator("#board tbody tr").count() == 7
+    expect(page.locator("#board-filter")).to_be_hidden()
+    expect(page.locator("#theme")).to_be_hidden()
+    expect(page.locator("figure svg").first).to_be_visible()
+    page.locator("figure summary").first.click()
+    expect(page.locator("figure table").first).to_be_visible()
+
+
+def test_from_a_file_sorting_and_charts_work(watched: Watched, site: Site) -> None:
+    page = watched.open(BOARD, base=site.folder.as_uri() + "/")
+    page.get_by_role("button", name="Method").click()
+    assert ranked(page)[1:] == ["Fog", "Haze", "Mist"]
+    page.locator(".drawing").first.scroll_into_view_if_needed()
+    expect(page.locator(".drawing[data-live='yes']").first).to_be_visible()
+    page.get_by_role("link", name="How to read", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("How to read a board")
+
+
+def test_headers_sort_with_the_keyboard_and_say_so(watched: Watched) -> None:
+    page = watched.open(BOARD)
+    header = page.get_by_role("columnheader", name="Clean test accuracy")
+    button = header.get_by_role("button")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(header).to_have_attribute("aria-sort", "ascending")
+    assert ranked(page)[:3] == ["Fog", "Mist", "Haze"]
+    page.keyboard.press("Enter")
+    expect(header).to_have_attribute("aria-sort", "descending")
+    assert ranked(page)[-3:] == ["Haze", "Mist", "Fog"]
+
+
+def test_filter_keeps_matching_rows_and_counts_them(watched: Watched) -> None:
+    page = watched.open(BOARD)
+    page.get_by_label("Filter methods").fill("synthetic fo")
+    assert page.locator("#board tbody tr:visible th a").all_inner_texts() == ["Fog"]
+    expect(page.locator(".tools output")).to_have_text("1 of 7 shown")
+
+
+def test_charts_come_alive_only_when_they_are_seen(watched: Watched) -> None:
+    page = watched.open(SUBMISSION, viewport={"width": 1280, "height": 400})
+    assert page.locator("script[src*='charts.']").count() == 0
+    page.locator("#ue-tiny-v1-sal_this").scroll_into_view_if_needed()
+    expect(page.locator("#ue-tiny-v1-sal_this .drawing[data-live='yes'] svg")).to_be_visible()
+
+
+def test_every_chart_of_a_page_draws(watched: Watched) -> None:
+    page = watched.open(SUBMISSION, viewport={"width": 1280, "height": 900})
+    drawings = page.locator(".drawing")
+    for index in range(drawings.count()):
+        drawings.nth(index).scroll_into_view_if_needed()
+        expect(drawings.nth(index)).to_have_attribute("data-live", "yes")
+
+
+def test_theme_button_goes_round_and_is_remembered(watched: Watched, site: Site) -> None:
+    page = watched.open(color_scheme="light")
+    button = page.locator("#theme")
+    for expected in ("light", "dark"):
+        button.click()
+        expect(button).to_have_text(f"Theme: {expected}")
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.goto(site.url + BOARD)
+    expect(page.locator("#theme")).to_have_text("Theme: dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == dark
+    page.locator("#theme").click()
+    expect(page.locator("#theme")).to_have_text("Theme: system")
+
+
+def test_skip_link_is_the_first_stop_and_leads_to_the_content(watched: Watched) -> None:
+    page = watched.open()
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_wide_tables_scroll_in_a_region_that_the_keyboard_reaches(watched: Watched) -> None:
+    page = watched.open(BOARD, viewport={"width": 360, "height": 800})
+    region = page.get_by_role("region", name=re.compile("^Submissions to"))
+    region.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.activeElement.scrollLeft > 0")
+
+
+def test_hostile_names_are_shown_as_text(watched: Watched) -> None:
+    page = watched.open(HOSTILE, viewport={"width": 360, "height": 800})
+    assert page.get_by_role("heading", level=1).inner_text().startswith("<script>alert(1)</script>WWW")
+    assert page.locator("script:not([src]):not([type='application/json'])").count() == 0
+
+
+def test_stored_results_are_canonical_for_the_browser_too(watched: Watched, site: Site) -> None:
+    stored = next((site.folder / "submissions/fog").glob("*.json")).read_text(encoding="utf-8")
+    sort = """(text) => {
+        const sorted = (value) => Array.isArray(value) ? value.map(sorted)
+            : value && typeof value === "object"
+                ? Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key])]))
+                : value;
+        return JSON.stringify(sorted(JSON.parse(text)));
+    }"""
+    assert watched.open().evaluate(sort, stored) + "\n" == stored

@@ -1,0 +1,369 @@
+"""Factories: valid protocols, manifests, results and submission folders. Every argument has a default that works."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.protocol import Condition, Protocol, SeedCount, Tier
+from bench.results import (
+    ArtifactRef,
+    CellResult,
+    Check,
+    ConditionRef,
+    DataRef,
+    EvaluatorRef,
+    Measurement,
+    Outcome,
+    ProtocolRef,
+    ReferenceRef,
+    Result,
+    Run,
+    SalCurve,
+    Subject,
+    build_result,
+    summarize,
+)
+from bench.store import write_result
+from bench.submission import Manifest, parse_manifest
+
+LAYERS = ("conv1", "block1.conv", "block2.conv", "fc")
+EPOCHS = (1, 2, 3, 4)
+HEX = "0123456789abcdef" * 4
+
+
+def make_protocol(**changes: Any) -> Protocol:
+    """A tiny protocol with a primary undefended condition and one defense."""
+    fields: dict[str, Any] = {
+        "schema": "bench.protocol/1",
+        "id": "ue-tiny-v1",
+        "track": "ue",
+        "title": "Tiny digits",
+        "summary": "A protocol that exists for tests only.",
+        "notes": ("First note.",),
+        "dataset": {
+            "name": "digits",
+            "classes": 10,
+            "channels": 1,
+            "height": 8,
+            "width": 8,
+            "class_names": tuple(str(digit) for digit in range(10)),
+            "train": {"images": 1400, "sha256": HEX},
+            "test": {"images": 400, "sha256": HEX[::-1]},
+        },
+        "budgets": {"linf": 32, "l0": 1, "l2": 1.0},
+        "recipe": {
+            "epochs": 4,
+            "batch_size": 128,
+            "learning_rate": 0.1,
+            "momentum": 0.9,
+            "weight_decay": 0.0005,
+            "schedule": "cosine",
+        },
+        "sal": {
+            "estimator": "exact",
+            "epsilon": 0.05,
+            "epochs": EPOCHS,
+            "probe_images": 256,
+            "max_steps": 10,
+            "tolerance": 0.001,
+        },
+        "conditions": (
+            make_condition(primary=True),
+            make_condition(defense="jpeg"),
+        ),
+    }
+    return Protocol.model_validate({**fields, **changes})
+
+
+def make_condition(
+    model: str = "resnet-narrow", defense: str = "none", *, primary: bool = False, quick: int = 1, full: int = 3
+) -> Condition:
+    return Condition(model=model, defense=defense, primary=primary, seeds=SeedCount(quick=quick, full=full))
+
+
+def manifest_text(
+    slug: str = "fog",
+    *,
+    name: str | None = None,
+    family: str = "synthetic-shortcut",
+    summary: str = "Adds one pattern to each class.",
+    protocols: Sequence[str] = ("ue-tiny-v1",),
+    author: str = "Ada Example",
+    paper: str | None = "https://example.org/paper",
+    artifact: bool | None = None,
+    extra: str = "",
+) -> str:
+    """The text of a valid `submission.toml`; references carry no artifact unless asked to."""
+    method_name = slug.capitalize() if name is None else name
+    with_artifact = family != "reference" if artifact is None else artifact
+    lines = [
+        'schema = "bench.submission/1"',
+        'track = "ue"',
+        f"slug = {_toml(slug)}",
+        f"protocols = [{', '.join(_toml(item) for item in protocols)}]",
+        "submitted = 2026-01-31",
+        "[method]",
+        f"name = {_toml(method_name)}",
+        f"family = {_toml(family)}",
+        f"summary = {_toml(summary)}",
+        "uses_labels = true",
+        "[[authors]]",
+        f"name = {_toml(author)}",
+        'github = "ada-example"',
+        *(["[links]", f"paper = {_toml(paper)}"] if paper else []),
+        "[disclosure]",
+        "attempts_before_this = 2",
+        "test_set_used = false",
+        "[agreement]",
+        'artifact_license = "CC-BY-4.0"',
+        "publish = true",
+    ]
+    if with_artifact:
+        for protocol in protocols:
+            lines += _artifact_lines(protocol)
+    return "\n".join(lines) + "\n" + extra
+
+
+def make_manifest(slug: str = "fog", **changes: Any) -> Manifest:
+    return parse_manifest(manifest_text(slug, **changes))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an imagined evaluation found: final accuracies by seed, and how far SAL is from that of clean training."""
+
+    accuracy: tuple[float, ...]
+    sal_factor: float = 1.0
+    peak: float | None = None
+    kind: str = "class-wise"
+
+
+CLEAN = Found(accuracy=(0.96, 0.97, 0.965))
+
+
+def make_cell(
+    seed: int = 0,
+    *,
+    accuracy: float = 0.96,
+    sal_factor: float = 1.0,
+    model: str = "resnet-narrow",
+    defense: str = "none",
+) -> CellResult:
+    """A cell whose accuracies climb to `accuracy` and whose SAL falls with depth and time."""
+    rise = [1 - math.exp(-epoch) for epoch in EPOCHS]
+    test = [round(0.1 + (accuracy - 0.1) * part / rise[-1], 6) for part in rise]
+    return CellResult(
+        key=f"sha256:{seed:064x}",
+        model=model,
+        defense=defense,
+        seed=seed,
+        train_loss=tuple(round(2.3 * (1 - part), 6) for part in rise),
+        train_accuracy=tuple(round(part, 6) for part in rise),
+        test_accuracy=tuple(test),
+        sal=make_sal(seed, sal_factor=sal_factor),
+    )
+
+
+def make_sal(seed: int = 0, *, sal_factor: float = 1.0) -> SalCurve:
+    values = tuple(
+        tuple(round(sal_factor * (2 + 0.1 * seed) / (epoch * (depth + 1)), 6) for depth in range(len(LAYERS)))
+        for epoch in EPOCHS
+    )
+    return SalCurve(
+        epochs=EPOCHS, layers=LAYERS, loss=(0.9, 0.5, 0.3, 0.2), values=values, gradients=tuple(40 for _ in EPOCHS)
+    )
+
+
+def beta_of(seed: int) -> float:
+    return round(0.6 + 0.01 * seed, 6)
+
+
+def learnable(cell: CellResult) -> float:
+    beta = beta_of(cell.seed)
+    counts = [sum(value > beta for value in row) for row in cell.sal.values]
+    return sum(counts) / len(counts)
+
+
+def make_result(
+    protocol: Protocol | None = None,
+    found: Found = CLEAN,
+    *,
+    tier: Tier = "full",
+    clean: Found = CLEAN,
+    digest: str | None = HEX,
+    change: Sequence[Measurement] = (),
+) -> Result:
+    """A sealed result: measurements follow from its cells. digest: of the artifact, None for none at all.
+
+    change: measurements that take the place of those with the same metric and condition.
+    """
+    asked = make_protocol() if protocol is None else protocol
+    cells = _cells(asked, found, tier)
+    measurements = _measurements(asked, found, clean, tier)
+    replaced = {(item.metric, item.condition): item for item in change}
+    measurements = [replaced.get((item.metric, item.condition), item) for item in measurements]
+    outcome = Outcome(
+        checks=() if digest is None else _checks(found),
+        measurements=tuple(measurements),
+        references=(ReferenceRef(role="clean", cells=tuple(f"sha256:{seed:064x}" for seed in range(3))),),
+        cells=tuple(cells),
+    )
+    return build_result(_subject(asked, tier, digest), outcome)
+
+
+def make_run(**changes: Any) -> Run:
+    fields: dict[str, Any] = {
+        "id": "run-1",
+        "started": "2026-01-31T10:00:00Z",
+        "ended": "2026-01-31T10:05:00Z",
+        "command": ("bench", "evaluate", "submissions/fog"),
+        "cells_trained": 6,
+        "cells_reused": 0,
+        "git_commit": "0123456789abcdef0123456789abcdef01234567",
+        "git_dirty": False,
+        "hardware": {"cpu": "Example CPU", "cores": 2, "device": "cpu"},
+        "software": {"python": "3.11.7", "torch": "2.15.0"},
+        "determinism": {"deterministic": True, "threads": 1},
+        "cost": {"seconds": 281.25},
+    }
+    return Run.model_validate({**fields, **changes})
+
+
+def write_submission(
+    root: Path, slug: str = "fog", *, results: Sequence[tuple[Result, Run]] = (), **manifest: Any
+) -> Path:
+    """Write a submission folder with its results; return the folder."""
+    folder = root / "submissions" / slug
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "submission.toml").write_text(manifest_text(slug, **manifest), encoding="utf-8")
+    for result, run in results:
+        write_result(result, run, folder)
+    return folder
+
+
+def write_board(root: Path, protocol: Protocol | None = None) -> Protocol:
+    """Write a small board: clean, random noise, three methods of which two tie, and one not measured yet."""
+    asked = make_protocol() if protocol is None else protocol
+
+    def measured(found: Found, *, digest: str | None = HEX, tier: Tier = "full") -> list[tuple[Result, Run]]:
+        return [(make_result(asked, found, digest=digest, tier=tier), make_run())]
+
+    ids = (asked.id,)
+    write_submission(
+        root, "clean", name="Clean", family="reference", protocols=ids, results=measured(CLEAN, digest=None)
+    )
+    noise = Found((0.955, 0.968, 0.964), sal_factor=0.98, kind="sample-wise")
+    write_submission(root, "random", name="Random noise", family="control", protocols=ids, results=measured(noise))
+    strong = Found((0.110, 0.100, 0.105), sal_factor=0.2)
+    write_submission(root, "fog", protocols=ids, results=measured(strong))
+    near = Found((0.130, 0.090, 0.125), sal_factor=0.3, kind="sample-wise")
+    write_submission(root, "mist", protocols=ids, results=[*measured(near), *measured(near, tier="quick")])
+    weak = Found((0.610, 0.600, 0.620), sal_factor=0.7)
+    write_submission(root, "haze", family="error-minimizing", protocols=ids, results=measured(weak))
+    write_submission(root, "rime", family="other", protocols=ids)
+    return asked
+
+
+def _seeds(condition: Condition, tier: Tier) -> tuple[int, ...]:
+    return tuple(range(condition.seeds.quick if tier == "quick" else condition.seeds.full))
+
+
+def _defended(accuracy: float, defense: str) -> float:
+    return accuracy if defense == "none" else round(accuracy + 0.5 * (0.95 - accuracy), 6)
+
+
+def _cells(protocol: Protocol, found: Found, tier: Tier) -> list[CellResult]:
+    return [
+        make_cell(
+            seed,
+            accuracy=_defended(found.accuracy[seed % len(found.accuracy)], condition.defense),
+            sal_factor=found.sal_factor,
+            model=condition.model,
+            defense=condition.defense,
+        )
+        for condition in protocol.conditions
+        for seed in _seeds(condition, tier)
+    ]
+
+
+def _measurements(protocol: Protocol, found: Found, clean: Found, tier: Tier) -> list[Measurement]:
+    pairs = list(zip(_cells(protocol, found, tier), _cells(protocol, clean, tier), strict=True))
+    measurements = []
+    for condition in protocol.conditions:
+        chosen = [pair for pair in pairs if (pair[0].model, pair[0].defense) == (condition.model, condition.defense)]
+        for metric, values in _values(chosen).items():
+            if values:
+                measurements.append(summarize(metric, condition.label, values))
+            else:
+                measurements.append(
+                    Measurement(
+                        metric=metric, condition=condition.label, status="not_run", reason="no seed in this tier"
+                    )
+                )
+    return measurements
+
+
+def _values(pairs: Sequence[tuple[CellResult, CellResult]]) -> dict[str, list[float]]:
+    return {
+        "test_accuracy": [mine.test_accuracy[-1] for mine, _ in pairs],
+        "accuracy_drop": [clean.test_accuracy[-1] - mine.test_accuracy[-1] for mine, clean in pairs],
+        "peak_accuracy": [max(mine.test_accuracy) for mine, _ in pairs],
+        "train_accuracy": [mine.train_accuracy[-1] for mine, _ in pairs],
+        "ud": [learnable(mine) / learnable(clean) for mine, clean in pairs],
+        "learnable_layers": [learnable(mine) for mine, _ in pairs],
+        "beta": [beta_of(mine.seed) for mine, _ in pairs],
+    }
+
+
+def _checks(found: Found) -> tuple[Check, ...]:
+    return (
+        Check(id="norm", status="pass", measured="linf 32", detail="largest change 32/255, allowed 32/255"),
+        Check(id="kind", status="pass", measured=found.kind, detail=f"declared class-wise, measured {found.kind}"),
+    )
+
+
+def _subject(protocol: Protocol, tier: Tier, digest: str | None) -> Subject:
+    artifact = ArtifactRef(
+        role="perturbation", sha256=digest or "", bytes=89728, dtype="int8", shape=(1400, 1, 8, 8), norm="linf"
+    )
+    return Subject(
+        track="ue",
+        tier=tier,
+        protocol=ProtocolRef(id=protocol.id, sha256=protocol.sha256),
+        artifacts=() if digest is None else (artifact,),
+        evaluator=EvaluatorRef(name="bench", code_sha256=HEX),
+        data=(
+            DataRef(name="train", images=1400, sha256=HEX),
+            DataRef(name="test", images=400, sha256=HEX[::-1]),
+        ),
+        conditions=tuple(
+            ConditionRef(
+                label=condition.label,
+                model=condition.model,
+                defense=condition.defense,
+                primary=condition.primary,
+                seeds=_seeds(condition, tier),
+            )
+            for condition in protocol.conditions
+        ),
+    )
+
+
+def _artifact_lines(protocol: str) -> list[str]:
+    return [
+        "[[artifact]]",
+        'role = "perturbation"',
+        f"protocol = {_toml(protocol)}",
+        f'path = "{protocol}.safetensors"',
+        f'sha256 = "{HEX}"',
+        "bytes = 89728",
+        'kind = "class-wise"',
+        'norm = "linf"',
+    ]
+
+
+def _toml(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

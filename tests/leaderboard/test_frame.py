@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import pytest
+from tests.factories import CLEAN, Found, make_protocol, make_result, make_run, write_board, write_submission
+
+from bench.leaderboard.frame import learnable_frame, measurement_frame, sal_frame, seed_frame, shown_results, wide_frame
+from bench.leaderboard.sources import read_sources
+
+PRIMARY = "resnet-narrow/none"
+
+
+def test_measurement_frame_has_a_row_for_each_shown_measurement(tmp_path: Path) -> None:
+    protocol = write_board(tmp_path)
+    frame = measurement_frame(read_sources(tmp_path, protocols={protocol.id: protocol}))
+    assert len(frame) == 5 * 2 * 7  # submissions with results, conditions, metrics
+    fog = frame[(frame.slug == "fog") & (frame.metric == "test_accuracy") & frame.primary].iloc[0]
+    assert fog["mean"] == pytest.approx(0.105)
+    assert fog["low"] == pytest.approx(0.105 - 4.302653 * 0.005 / 3**0.5, abs=1e-6)  # t(2, 0.975) = 4.302653
+
+
+def test_wide_frame_leaves_seeds_that_were_not_run_open(tmp_path: Path) -> None:
+    protocol = make_protocol()
+    write_submission(tmp_path, "fog", results=[(make_result(protocol), make_run())])
+    write_submission(tmp_path, "mist", results=[(make_result(protocol, tier="quick"), make_run())])
+    sources = read_sources(tmp_path, protocols={protocol.id: protocol})
+    wide = wide_frame(seed_frame(shown_results(sources, protocol)), metric="test_accuracy", condition=PRIMARY)
+    assert wide["fog"].tolist() == [0.96, 0.97, 0.965]
+    assert wide["mist"].notna().tolist() == [True, False, False]
+
+
+def test_learnable_frame_counts_layers_above_the_threshold_of_the_same_seed() -> None:
+    # Seed 0: SAL of layer d at epoch t is 2 / (t d), beta 0.6: 2, 1, 0.67 at epoch 1; 1 at 2; 0.67 at 3; none at 4.
+    frame = learnable_frame(make_result(), PRIMARY)
+    assert frame[frame.seed == 0]["value"].tolist() == [3, 1, 1, 0]
+
+
+def test_learnable_frame_is_empty_without_a_threshold() -> None:
+    result = make_result()
+    kept = tuple(item for item in result.outcome.measurements if item.metric != "beta")
+    bare = result.model_copy(update={"outcome": result.outcome.model_copy(update={"measurements": kept})})
+    assert learnable_frame(bare, PRIMARY).empty
+    assert sal_frame(bare, PRIMARY)["learnable"].isna().all()
+
+
+def test_the_full_tier_is_shown_before_a_later_quick_one(tmp_path: Path) -> None:
+    protocol = make_protocol()
+    full = (make_result(protocol), make_run(ended="2026-01-01T00:00:00Z"))
+    quick = (make_result(protocol, tier="quick"), make_run(ended="2026-02-01T00:00:00Z"))
+    write_submission(tmp_path, "fog", results=[full, quick])
+    shown = read_sources(tmp_path, protocols={protocol.id: protocol}).entries[0].shown(protocol)
+    assert shown is not None
+    assert shown.result.subject.tier == "full"
+
+
+def test_of_one_tier_the_latest_run_is_shown(tmp_path: Path) -> None:
+    protocol = make_protocol()
+    old = (make_result(protocol, CLEAN), make_run(ended="2026-03-01T00:00:00Z"))
+    new = (make_result(protocol, Found((0.5, 0.51, 0.52))), make_run(ended="2026-03-02T00:00:00Z"))
+    write_submission(tmp_path, "fog", results=[new, old])
+    shown = read_sources(tmp_path, protocols={protocol.id: protocol}).entries[0].shown(protocol)
+    assert shown is not None
+    assert shown.result.id == new[0].id
+
+
+def test_a_result_of_another_wording_of_the_protocol_is_not_shown(tmp_path: Path) -> None:
+    old, new = make_protocol(), make_protocol(budgets={"linf": 16})
+    write_submission(tmp_path, "fog", results=[(make_result(old), make_run())])
+    assert read_sources(tmp_path, protocols={new.id: new}).entries[0].shown(new) is None

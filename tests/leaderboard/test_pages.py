@@ -1,0 +1,225 @@
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urldefrag
+
+import pytest
+from justhtml import JustHTML
+from tests.factories import CLEAN, Found, make_protocol, make_result, make_run, write_board, write_submission
+from tests.leaderboard.conftest import Built
+
+from bench.errors import UsageProblem
+from bench.leaderboard.pages import build_files, render_site, stale_files
+from bench.protocol import protocol_ids
+from bench.results import Measurement
+
+BOARD = "ue/ue-tiny-v1/index.html"
+LONG = "W" * 280
+
+
+def rows_of(text: str, table: str) -> list[str]:
+    body = text.split(f'id="{table}"')[1].split("</table>")[0]
+    return body.split("<tbody")[1:] and re.findall(r"<tr.*?</tr>", "".join(body.split("<tbody")[1:]), re.DOTALL)
+
+
+def words(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def test_board_page_is_the_golden_one(built: Built, golden: Callable[[str, bytes], None]) -> None:
+    # Drawings and names of shared files change with the libraries; what the page says does not.
+    text = re.sub(r"<svg.*?</svg>", "<svg></svg>", built.text(BOARD), flags=re.DOTALL)
+    golden("board.html", re.sub(r"\.[0-9a-f]{16}\.", ".HASH.", text).encode())
+
+
+def test_a_second_rendering_gives_the_same_bytes(built: Built, tmp_path: Path) -> None:
+    protocol = write_board(tmp_path / "elsewhere")
+    assert build_files(tmp_path / "elsewhere", protocols={protocol.id: protocol}) == built.files
+
+
+def test_board_lists_ranked_entries_then_anchors_then_what_is_not_measured(built: Built) -> None:
+    rows = [words(row) for row in rows_of(built.text(BOARD), "board")]
+    assert [re.search(r"Fog|Mist|Haze|Clean|Random noise|Rime", row).group() for row in rows] == [  # type: ignore[union-attr]
+        "Fog",
+        "Mist",
+        "Haze",
+        "Clean",
+        "Random noise",
+        "Rime",
+    ]
+    assert rows[0].startswith("1 to 2 tie A Fog synthetic shortcut 10.5 % 9.3 to 11.7 86.0 points 83.5 to 88.5")
+    assert rows[2].startswith("3 Haze")
+    assert rows[3].startswith("reference Clean")
+    assert rows[5].count("not measured yet") == 4
+
+
+def test_control_says_whether_it_shows_an_effect(built: Built) -> None:
+    assert "the control shows no effect, as it must not" in built.text(BOARD)
+    assert "the control shows no effect, as it must not" in built.text("submissions/random/index.html")
+
+
+def test_submission_page_states_the_drop_with_its_interval(built: Built) -> None:
+    text = words(built.text("submissions/fog/index.html"))
+    assert "Fog lowers clean test accuracy by 86.0 points against Clean (95 % interval 83.5 to 88.5)." in text
+    assert "Rank 1 to 2 of 3" in text
+    assert "declared class-wise, measured class-wise" in text
+
+
+def test_submission_page_lists_every_stored_result_and_its_state(built: Built) -> None:
+    rows = built.text("submissions/mist/index.html").split('id="stored-caption"')[1]
+    assert rows.count("<td>shown</td>") == 1
+    assert rows.count("<td>superseded</td>") == 1
+
+
+def test_raw_results_are_copied_byte_for_byte(built: Built) -> None:
+    stored = next((built.root / "submissions/fog/results/ue-tiny-v1").glob("*.json"))
+    assert built.files[f"submissions/fog/ue-tiny-v1-{stored.name}"] == stored.read_bytes()
+
+
+def test_one_seed_ties_everything_and_the_page_says_so(tmp_path: Path) -> None:
+    protocol = make_protocol()
+    for slug, level in (("fog", 0.1), ("mist", 0.9)):
+        result = make_result(protocol, Found((level,)), tier="quick")
+        write_submission(tmp_path, slug, results=[(result, make_run())])
+    text = words(build_files(tmp_path, protocols={protocol.id: protocol})[BOARD].decode())
+    assert "1 to 2 tie A Fog" in text
+    assert "one seed, no interval" in text
+    assert "One seed tells nothing apart" in text
+
+
+def test_a_failed_primary_metric_is_a_status_and_never_a_rank(tmp_path: Path) -> None:
+    protocol = make_protocol()
+    failed = Measurement(
+        metric="test_accuracy", condition=protocol.primary.label, status="failed", reason="loss is not finite"
+    )
+    write_submission(tmp_path, "fog", results=[(make_result(protocol, CLEAN, change=[failed]), make_run())])
+    text = words(build_files(tmp_path, protocols={protocol.id: protocol})[BOARD].decode())
+    assert "unranked Fog synthetic shortcut failed loss is not finite" in text
+    assert "No ranked submission yet." in text
+
+
+def test_an_empty_repository_renders_with_the_bundled_protocols(tmp_path: Path) -> None:
+    files = build_files(tmp_path)
+    assert all(f"ue/{name}/index.html" in files for name in protocol_ids())
+    assert "No ranked submission yet" in files["index.html"].decode()
+
+
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}", LONG, "שלום"]
+)
+def test_hostile_names_are_text_everywhere(tmp_path: Path, name: str) -> None:
+    protocol = make_protocol()
+    run = make_run(command=("bench", name), hardware={name: name})
+    write_submission(tmp_path, "fog", name=name, summary=name, author=name, results=[(make_result(protocol), run)])
+    files = build_files(tmp_path, protocols={protocol.id: protocol})
+    for path in ("index.html", BOARD, "submissions/fog/index.html"):
+        text = files[path].decode()
+        assert "<script>alert" not in text
+        assert "<img" not in text
+        titles = [node.to_text() for node in JustHTML(text, sanitize=False).query("tbody th, h1")]
+        assert any(name in title for title in titles)
+
+
+def test_formulas_are_disarmed_in_spreadsheets(tmp_path: Path) -> None:
+    protocol = make_protocol()
+    reason = Measurement(metric="ud", condition=protocol.primary.label, status="failed", reason="=cmd()")
+    write_submission(tmp_path, "fog", results=[(make_result(protocol, change=[reason]), make_run())])
+    table = build_files(tmp_path, protocols={protocol.id: protocol})["ue/ue-tiny-v1/ue-tiny-v1.csv"].decode()
+    assert ",'=cmd()," in table
+
+
+def test_every_page_is_valid_html_without_double_ids(built: Built) -> None:
+    for name, text in built.pages.items():
+        document = JustHTML(text, strict=True, sanitize=False)
+        ids = [node.attrs["id"] for node in document.query("[id]")]
+        assert len(ids) == len(set(ids)), name
+
+
+def test_no_page_has_inline_style_or_script_but_data(built: Built) -> None:
+    for name, text in built.pages.items():
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=", text), name
+        for attributes, body in re.findall(r"<script([^>]*)>(.*?)</script>", text, re.DOTALL):
+            if "application/json" in attributes:
+                json.loads(body)
+            else:
+                assert "src=" in attributes, name
+                assert body == "", name
+
+
+def test_every_link_resolves(built: Built) -> None:
+    for name, text in built.pages.items():
+        for target in re.findall(r'(?:href|src|data-charts)="([^"]*)"', text):
+            if target.startswith(("https://", "data:")):
+                continue
+            path, fragment = urldefrag(unquote(target))
+            resolved = _resolve(PurePosixPath(name).parent, path) if path else name
+            assert resolved in built.files, f"{name}: {target}"
+            if fragment:
+                assert f'id="{fragment}"' in built.text(resolved), f"{name}: {target}"
+
+
+def test_links_to_elsewhere_are_https_only(built: Built) -> None:
+    for text in built.pages.values():
+        assert not re.search(r'href="(?!https://|data:,|#)[a-z]+:', text)
+
+
+def test_tables_have_captions_and_scopes(built: Built) -> None:
+    for name, text in built.pages.items():
+        document = JustHTML(text, sanitize=False)
+        assert len(document.query("table")) == len(document.query("table > caption")), name
+        assert all(node.attrs.get("scope") in ("row", "col") for node in document.query("th")), name
+
+
+def test_rendering_leaves_foreign_files_alone_and_removes_its_own(tmp_path: Path) -> None:
+    protocol, out = write_board(tmp_path), tmp_path / "site"
+    out.mkdir()
+    (out / ".gitkeep").touch()
+    (out / "CNAME").write_text("example.org", encoding="utf-8")
+    render_site(tmp_path, out, protocols={protocol.id: protocol})
+    assert (out / "submissions/fog/index.html").is_file()
+    (tmp_path / "submissions/fog/submission.toml").unlink()
+    render_site(tmp_path, out, protocols={protocol.id: protocol})
+    assert not (out / "submissions/fog").exists()
+    assert (out / ".gitkeep").is_file()
+    assert (out / "CNAME").read_text(encoding="utf-8") == "example.org"
+
+
+def test_rendering_refuses_to_overwrite_a_file_it_did_not_write(tmp_path: Path) -> None:
+    protocol, out = write_board(tmp_path), tmp_path / "site"
+    out.mkdir()
+    (out / "index.html").write_text("mine", encoding="utf-8")
+    with pytest.raises(UsageProblem, match=r"index\.html"):
+        render_site(tmp_path, out, protocols={protocol.id: protocol})
+    assert (out / "index.html").read_text(encoding="utf-8") == "mine"
+
+
+def test_stale_files_names_what_is_missing_changed_and_left_over(tmp_path: Path) -> None:
+    protocol, out = write_board(tmp_path), tmp_path / "site"
+    known = {protocol.id: protocol}
+    render_site(tmp_path, out, protocols=known)
+    assert stale_files(tmp_path, out, protocols=known) == []
+    (out / "index.html").write_text("changed", encoding="utf-8")
+    (out / "404.html").unlink()
+    (tmp_path / "submissions/rime/submission.toml").unlink()
+    found = stale_files(tmp_path, out, protocols=known)
+    assert {"404.html: missing", "index.html: differs", "submissions/rime/index.html: left over"} <= set(found)
+
+
+def test_a_listing_that_points_outside_is_refused(tmp_path: Path) -> None:
+    protocol, out = write_board(tmp_path), tmp_path / "site"
+    out.mkdir()
+    (out / ".rendered.json").write_text('["../submissions/fog/submission.toml"]', encoding="utf-8")
+    with pytest.raises(UsageProblem, match="outside the folder"):
+        render_site(tmp_path, out, protocols={protocol.id: protocol})
+    assert (tmp_path / "submissions/fog/submission.toml").is_file()
+
+
+def _resolve(folder: PurePosixPath, target: str) -> str:
+    parts: list[str] = []
+    for part in (folder / target).parts:
+        if part == "..":
+            parts.pop()
+        else:
+            parts.append(part)
+    return "/".join(parts)

@@ -1,0 +1,82 @@
+import pytest
+
+from bench.leaderboard.wording import (
+    NO_INTERVAL,
+    control_sentence,
+    drop_sentence,
+    interval_text,
+    list_words,
+    number,
+    show,
+    with_unit,
+)
+from bench.metrics.catalog import METRICS
+from bench.results import Measurement, summarize
+
+DROP = METRICS["accuracy_drop"]
+ACCURACY = METRICS["test_accuracy"]
+
+
+def drop(*values: float) -> Measurement:
+    return summarize("accuracy_drop", "m/none", values)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.9649, "96.5"), (0.0, "0.0"), (-0.0004, "0.0"), (-0.012, "\u22121.2"), (1.0, "100.0")]
+)
+def test_number_rounds_to_the_catalog_with_a_true_minus(value: float, text: str) -> None:
+    assert number(ACCURACY, value) == text
+
+
+def test_unit_follows_the_catalog() -> None:
+    assert with_unit(ACCURACY, 0.5) == "50.0\u202f%"
+    assert with_unit(DROP, 0.5) == "50.0 points"
+    assert with_unit(METRICS["ud"], 0.5) == "0.50"
+
+
+def test_interval_reads_low_to_high() -> None:
+    assert interval_text(DROP, (-0.01, 0.02)) == "\u22121.0 to 2.0"
+
+
+def test_one_seed_has_a_mean_and_says_that_there_is_no_interval() -> None:
+    shown = show(ACCURACY, summarize("test_accuracy", "m/none", [0.0]))
+    assert (shown.text, shown.interval, shown.sort, shown.n) == ("0.0\u202f%", NO_INTERVAL, "0.0", 1)
+
+
+def test_a_missing_number_is_a_word_with_its_reason() -> None:
+    failed = Measurement(metric="ud", condition="m/none", status="failed", reason="loss is not finite")
+    shown = show(METRICS["ud"], failed)
+    assert (shown.text, shown.reason, shown.sort) == ("failed", "loss is not finite", "")
+    assert show(METRICS["ud"], None).text == "not measured yet"
+
+
+def test_drop_sentence_states_points_and_interval() -> None:
+    # 0.85, 0.87, 0.86: mean 0.86, sd 0.01, half width 4.302653 * 0.01 / sqrt(3) = 0.02484.
+    text = drop_sentence("LSP", "Clean", drop(0.85, 0.87, 0.86), DROP)
+    assert text == "LSP lowers clean test accuracy by 86.0 points against Clean (95\u202f% interval 83.5 to 88.5)."
+
+
+def test_drop_sentence_turns_a_negative_drop_around() -> None:
+    text = drop_sentence("X", "Clean", drop(-0.01, -0.02, -0.03), DROP)
+    assert text == "X raises clean test accuracy by 2.0 points against Clean (95\u202f% interval \u22120.5 to 4.5)."
+
+
+def test_drop_sentence_with_one_seed_and_with_none() -> None:
+    assert NO_INTERVAL in drop_sentence("X", "Clean", drop(0.1), DROP)
+    assert drop_sentence("X", "Clean", None, DROP).endswith("not measured yet.")
+
+
+def test_control_sentence_depends_on_whether_the_interval_holds_zero() -> None:
+    assert "no effect" in control_sentence(drop(0.01, -0.01, 0.0))
+    assert "shows an effect, which it must not" in control_sentence(drop(0.10, 0.11, 0.12))
+    assert "cannot be said" in control_sentence(drop(0.1))
+    assert "not been measured" in control_sentence(None)
+
+
+def test_list_words_joins_as_one_speaks() -> None:
+    assert [list_words(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "none",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
