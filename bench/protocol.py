@@ -3,9 +3,11 @@
 May import pydantic, bench.errors and bench.records; no torch, no pandas.
 """
 
+import os
 from dataclasses import dataclass
-from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, PositiveInt
@@ -15,6 +17,10 @@ from bench.records import Record, digest, parse_toml
 
 Tier = Literal["quick", "full"]
 TIERS: tuple[Tier, ...] = ("quick", "full")
+
+
+PRIVATE_VARIABLE = "BENCH_PROTOCOLS"
+"""Environment variable that names one more folder of protocols, for trials and for tests."""
 
 
 class Selection(Record):
@@ -170,20 +176,31 @@ class Cell:
 
 
 def protocol_ids() -> list[str]:
-    """Return the ids of all protocols, sorted."""
-    folder = resources.files("bench") / "protocols"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    """Return the ids of all protocols, sorted: the built-in ones and those of the folder in $BENCH_PROTOCOLS."""
+    return sorted(_sources())
 
 
-@cache
 def load_protocol(protocol_id: str) -> Protocol:
     """Read a protocol by id. Raises UnknownName."""
-    if protocol_id not in protocol_ids():
-        raise UnknownName("protocol", protocol_id, protocol_ids())
-    source = resources.files("bench") / "protocols" / f"{protocol_id}.toml"
-    return parse_protocol(source.read_text(encoding="utf-8"))
+    sources = _sources()
+    if protocol_id not in sources:
+        raise UnknownName("protocol", protocol_id, sources)
+    return parse_protocol(sources[protocol_id].read_text(encoding="utf-8"))
 
 
 def parse_protocol(text: str) -> Protocol:
     """Parse the TOML text of a protocol; TOML arrays become tuples."""
     return Protocol.model_validate(parse_toml(text))
+
+
+def _sources() -> dict[str, Traversable]:
+    """Return id -> file. A private protocol cannot take the id of a built-in one."""
+    folders: list[Traversable] = [resources.files("bench") / "protocols"]
+    if private := os.environ.get(PRIVATE_VARIABLE):
+        folders.insert(0, Path(private))
+    return {
+        entry.name.removesuffix(".toml"): entry
+        for folder in folders
+        for entry in folder.iterdir()
+        if entry.name.endswith(".toml")
+    }

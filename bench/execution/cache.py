@@ -36,11 +36,12 @@ class CellCache:
     folder: Path
 
     def read(self, key: str) -> CachedCell | None:
-        """Return a finished cell, None where there is none; a damaged file counts as none."""
+        """Return a finished cell, None where there is none; a damaged or misplaced file counts as none."""
         try:
-            return CachedCell.model_validate_json(self._path(key).read_bytes())
+            found = CachedCell.model_validate_json(self._path(key).read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
+        return found if found.cell.key == key else None
 
     def write(self, cached: CachedCell) -> None:
         """Store a finished cell whole."""

@@ -31,6 +31,7 @@ from bench.store import StoredResult
 PRIMARY = METRICS["test_accuracy"]
 ROLE_WORDS = {"entry": charts.ENTRY, "control": charts.CONTROL, "reference": charts.REFERENCE}
 MOST_LABELS = 15
+MOST_BARS = 30
 
 
 def build_board(sources: Sources, protocol: Protocol) -> Board:
@@ -113,7 +114,7 @@ def _row(entry: Entry, protocol: Protocol, standing: Standing | None, anchor: st
         family=FAMILY_WORDS[entry.manifest.method.family],
         role=entry.role,
         rank=rank_text(standing) if standing else "",
-        groups=standing.groups if standing else "",
+        groups=_groups_words(standing.groups) if standing else "",
         accuracy=accuracy,
         drop=show(METRICS["accuracy_drop"], drop),
         ud=show(METRICS["ud"], _measurement(stored, "ud", protocol)),
@@ -122,6 +123,12 @@ def _row(entry: Entry, protocol: Protocol, standing: Standing | None, anchor: st
         tier=TIER_WORDS[stored.result.subject.tier] if stored else "none",
         note=_note(entry, drop, anchor, accuracy),
     )
+
+
+def _groups_words(groups: str) -> str:
+    """Return tie letters as `A`, `A B` or `A to F`: an entry's letters follow one another."""
+    letters = groups.split()
+    return groups if len(letters) < 3 else f"{letters[0]} to {letters[-1]}"
 
 
 def _note(entry: Entry, drop: Measurement | None, anchor: str, accuracy: Shown) -> str:
@@ -187,12 +194,13 @@ def _facts(board: Board, protocol: Protocol, pairs: list[tuple[Entry, StoredResu
 
 def _figures(board: Board) -> tuple[Figure, ...]:
     rows = [row for row in (*board.ranked, *board.anchors) if row.accuracy.measured]
-    figures = [_accuracy_figure(rows)] if rows else []
+    first = [row for row in rows if row.role != "entry" or row in rows[:MOST_BARS]]
+    figures = [_accuracy_figure(first, left_out=len(rows) - len(first))] if rows else []
     both = [row for row in rows if row.ud.measured]
     return tuple([*figures, _tradeoff_figure(both)] if both else figures)
 
 
-def _accuracy_figure(rows: list[Row]) -> Figure:
+def _accuracy_figure(rows: list[Row], *, left_out: int) -> Figure:
     frame = pd.DataFrame(
         {
             "name": _unique_names(rows),
@@ -204,6 +212,8 @@ def _accuracy_figure(rows: list[Row]) -> Figure:
         }
     )
     caption = "Mark: mean over seeds. Line: 95\u202f% interval. Further left protects better."
+    if left_out:
+        caption += f" The {left_out} least protected entries are left out; the table above has them."
     title = f"{PRIMARY.label} (%)"
     spec = charts.interval_chart(frame, name="accuracy", title=title, description=f"{title} by submission. {caption}")
     table = DataTable(

@@ -55,7 +55,7 @@ def interval_chart(rows: pd.DataFrame, *, name: str, title: str, description: st
     order = list(dict.fromkeys(rows["name"]))
     y = alt.Y("name:N", title=None, sort=order, axis=alt.Axis(labelLimit=190, ticks=False, domain=False, grid=True))
     color = alt.Color("role:N", scale=_role_colors(), legend=alt.Legend(title=None))
-    base = alt.Chart(_data(rows)).encode(y=y)
+    base = alt.Chart().encode(y=y)
     x = alt.X("value:Q", title=title, scale=alt.Scale(zero=True, nice=True))
     bars = (
         base.transform_filter("isValid(datum.low)")
@@ -74,7 +74,9 @@ def interval_chart(rows: pd.DataFrame, *, name: str, title: str, description: st
         .properties(name=f"{name}_means")
     )
     height = max(90, 30 * len(order))
-    return _finish(alt.layer(bars, dots), name=name, description=description, width=330, height=height)
+    return _finish(
+        alt.layer(bars, dots, data=_data(rows)), name=name, description=description, width=330, height=height
+    )
 
 
 def tradeoff_chart(rows: pd.DataFrame, *, name: str, x_title: str, y_title: str, description: str) -> Spec:
@@ -83,7 +85,7 @@ def tradeoff_chart(rows: pd.DataFrame, *, name: str, x_title: str, y_title: str,
     rows: columns `name`, `role`, `x`, `y`, and `label`, which is empty where the legend says enough.
     """
     top = max(1.0, float(rows["y"].max()))
-    base = alt.Chart(_data(rows)).encode(
+    base = alt.Chart().encode(
         x=alt.X("x:Q", title=x_title, scale=alt.Scale(domain=[0, 100])),
         y=alt.Y("y:Q", title=y_title, scale=alt.Scale(domain=[0, top], nice=True)),
     )
@@ -98,6 +100,7 @@ def tradeoff_chart(rows: pd.DataFrame, *, name: str, x_title: str, y_title: str,
         dots.properties(name=f"{name}_dots"),
         right.encode(text="label:N").properties(name=f"{name}_labels_right"),
         left.encode(text="label:N").properties(name=f"{name}_labels_left"),
+        data=_data(rows),
     )
     return _finish(chart, name=name, description=description, width=340, height=250)
 
@@ -108,7 +111,7 @@ def seed_chart(rows: pd.DataFrame, *, name: str, title: str, description: str) -
     rows: columns `series`, `seed`, `value`, in the unit shown.
     """
     seeds = sorted(set(rows["seed"]), key=int)
-    base = alt.Chart(_data(rows)).encode(
+    base = alt.Chart().encode(
         x=alt.X("value:Q", title=title, scale=alt.Scale(zero=True, nice=True)),
         y=alt.Y("seed:N", title="seed", sort=seeds, axis=alt.Axis(ticks=False, domain=False, offset=8)),
     )
@@ -118,7 +121,7 @@ def seed_chart(rows: pd.DataFrame, *, name: str, title: str, description: str) -
         shape=alt.Shape("series:N", scale=_SERIES_SHAPE, legend=alt.Legend(title=None)),
         tooltip=[alt.Tooltip("series:N"), alt.Tooltip("seed:N"), alt.Tooltip("value:Q", title=title)],
     )
-    chart = alt.layer(pairs.properties(name=f"{name}_pairs"), dots.properties(name=f"{name}_dots"))
+    chart = alt.layer(pairs.properties(name=f"{name}_pairs"), dots.properties(name=f"{name}_dots"), data=_data(rows))
     return _finish(chart, name=name, description=description, width=340, height=max(70, 24 * len(seeds)))
 
 
@@ -129,7 +132,7 @@ def epoch_chart(rows: pd.DataFrame, *, name: str, title: str, description: str, 
     """
     domain = alt.Scale(zero=True, nice=True) if top is None else alt.Scale(domain=[0, top])
     legend = alt.Legend(title=None, symbolType="stroke", symbolSize=400)
-    base = alt.Chart(_data(rows)).encode(
+    base = alt.Chart().encode(
         x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, grid=False)),
         y=alt.Y("value:Q", title=title, scale=domain),
         detail="seed:N",
@@ -142,7 +145,7 @@ def epoch_chart(rows: pd.DataFrame, *, name: str, title: str, description: str, 
     dots = base.mark_point(filled=True, size=14, opacity=0.9, aria=False).encode(
         color=alt.Color("series:N", scale=_SERIES_COLOR, legend=legend)
     )
-    chart = alt.layer(lines.properties(name=f"{name}_lines"), dots.properties(name=f"{name}_dots"))
+    chart = alt.layer(lines.properties(name=f"{name}_lines"), dots.properties(name=f"{name}_dots"), data=_data(rows))
     return _finish(chart, name=name, description=description, width=340, height=200)
 
 
@@ -153,7 +156,7 @@ def sal_chart(rows: pd.DataFrame, *, name: str, top: float, description: str) ->
     top: upper end of the color scale, shared by all maps that are read side by side.
     """
     layers = list(dict.fromkeys(rows["layer"]))
-    base = alt.Chart(_data(rows)).encode(
+    base = alt.Chart().encode(
         x=alt.X("epoch:O", title="epoch", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
         y=alt.Y("layer:N", title=None, sort=layers, axis=alt.Axis(labelLimit=150, ticks=False, domain=False)),
     )
@@ -176,7 +179,7 @@ def sal_chart(rows: pd.DataFrame, *, name: str, top: float, description: str) ->
         .mark_point(filled=True, size=16, color="white", stroke="black", strokeWidth=0.7, opacity=1, aria=False)
         .properties(name=f"{name}_learnable")
     )
-    chart = alt.layer(squares.properties(name=f"{name}_values"), dots)
+    chart = alt.layer(squares.properties(name=f"{name}_values"), dots, data=_data(rows))
     return _finish(chart, name=name, description=description, width=330, height=max(120, 18 * len(layers)))
 
 
@@ -198,7 +201,12 @@ def _data(rows: pd.DataFrame) -> alt.InlineData:
 def _finish(
     chart: alt.Chart | alt.LayerChart | alt.FacetChart, *, name: str, description: str, width: int, height: int
 ) -> Spec:
-    """Name, size and theme a chart; every chart goes through here. Raises on a specification that is not valid."""
-    spec: Spec = chart.properties(name=name, description=description, width=width, height=height).to_dict()
+    """Name, size and theme a chart; every chart goes through here.
+
+    The schema is not checked here but in the tests: for each kind of chart once, not for each result.
+    """
+    spec: Spec = chart.properties(name=name, description=description, width=width, height=height).to_dict(
+        validate=False
+    )
     spec["config"] = _THEME
     return spec

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import vl_convert
 
+from bench.files import write_atomically
 from bench.leaderboard.charts import VEGA_LITE, Spec
 from bench.records import canonical_bytes
-from bench.files import write_atomically
 
 
 class Painter:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from bench.errors import UsageProblem
-from bench.records import canonical_bytes
 from bench.files import write_atomically
+from bench.records import canonical_bytes
 
 LISTING = ".rendered.json"
 

@@ -6,20 +6,20 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 from justhtml import JustHTML
-from tests.factories import CLEAN, Found, make_protocol, make_result, make_run, write_board, write_submission
-from tests.leaderboard.conftest import Built
 
 from bench.errors import UsageProblem
 from bench.leaderboard.pages import build_files, render_site, stale_files
 from bench.protocol import protocol_ids
 from bench.results import Measurement
+from tests.factories import CLEAN, Found, make_protocol, make_result, make_run, write_board, write_submission
+from tests.leaderboard.conftest import Built
 
 BOARD = "ue/ue-tiny-v1/index.html"
 LONG = "W" * 280
 
 
 def rows_of(text: str, table: str) -> list[str]:
-    body = text.split(f'id="{table}"')[1].split("</table>")[0]
+    body = text.split(f'id="{table}"')[1].split("</table>", maxsplit=1)[0]
     return body.split("<tbody")[1:] and re.findall(r"<tr.*?</tr>", "".join(body.split("<tbody")[1:]), re.DOTALL)
 
 

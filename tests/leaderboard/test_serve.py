@@ -35,11 +35,11 @@ def test_serves_pages_on_the_loopback_and_answers_wrong_addresses_with_the_sites
         threading.Thread(target=server.serve_forever, daemon=True).start()
         host, port = server.server_address[:2]
         assert host == "127.0.0.1"
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:  # noqa: S310
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
             assert answer.read() == b"home"
         for lost in ("nowhere.html", "assets/"):
             with pytest.raises(urllib.error.HTTPError) as caught:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/{lost}")  # noqa: S310
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/{lost}")
             assert (caught.value.code, caught.value.read()) == (404, b"lost")
             caught.value.close()
         server.shutdown()

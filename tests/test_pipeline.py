@@ -1,0 +1,184 @@
+"""From a submission folder to a site: measured for real, stored, resumed, verified, rendered; twice the same."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from measured import PROTOCOL_ID, write_clean, write_noise, write_protocol
+
+from bench.store import read_result, result_files
+
+
+def run(root: Path, *arguments: str, code: int = 0) -> str:
+    """Run the command line in `root` and return its output; the exit code must be `code`."""
+    done = subprocess.run(
+        command(*arguments), cwd=root, env=environment(root), capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "bench", *arguments]
+
+
+def environment(root: Path) -> dict[str, str]:
+    source = str(Path(__file__).resolve().parent.parent)
+    return {**os.environ, "BENCH_PROTOCOLS": str(root / "protocols"), "PYTHONPATH": source, "NO_COLOR": "1"}
+
+
+def results(root: Path) -> dict[str, bytes]:
+    """Return every result file by its path, without the runs files beside them."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in result_files(root / "submissions")}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory) -> Path:
+    """A folder with two submissions, evaluated once."""
+    root = tmp_path_factory.mktemp("evaluated")
+    write_protocol(root / "protocols")
+    write_clean(root)
+    write_noise(root)
+    run(root, "evaluate", "submissions/clean", "submissions/noise")
+    return root
+
+
+def test_evaluating_measures_each_cell_once_and_clean_training_is_compared_with_itself(evaluated):
+    documents = [read_result(path) for path in result_files(evaluated / "submissions")]
+    assert len(documents) == 2
+    clean, noise = sorted(documents, key=lambda document: len(document.subject.artifacts))
+    ud = clean.measurement("ud", "resnet-narrow/none")
+    assert (ud.mean, ud.per_seed, ud.ci95) == (1, (1, 1), (1, 1))
+    assert clean.measurement("accuracy_drop", "resnet-narrow/none").mean == 0
+    assert noise.outcome.references[0].cells == tuple(cell.key for cell in clean.outcome.cells)
+    assert len(noise.outcome.cells[0].sal.values) == 2
+    assert len(noise.outcome.cells[0].sal.layers) == 21
+
+
+def test_a_second_run_trains_nothing_and_says_so(evaluated):
+    before = results(evaluated)
+    said = run(evaluated, "evaluate", "submissions/noise", "--protocol", PROTOCOL_ID)
+    assert "no training" in said
+    assert results(evaluated) == before
+
+
+def test_a_deleted_result_comes_back_with_the_same_name_and_bytes(evaluated, tmp_path):
+    """Once from the finished cells, and once trained anew in another folder."""
+    before = results(evaluated)
+    for name in before:
+        (evaluated / name).unlink()
+    assert "no training" in run(evaluated, "evaluate", "submissions/clean", "submissions/noise")
+    assert results(evaluated) == before
+
+    write_protocol(tmp_path / "protocols")
+    write_clean(tmp_path)
+    write_noise(tmp_path)
+    run(tmp_path, "evaluate", "submissions/noise", "submissions/clean", "--jobs", "1")
+    assert results(tmp_path) == before
+
+
+def test_the_clean_cells_come_from_the_stored_reference_when_the_cache_is_gone(evaluated, tmp_path):
+    write_protocol(tmp_path / "protocols")
+    clean = write_clean(tmp_path)
+    write_noise(tmp_path)
+    stored = evaluated / "submissions" / "clean" / "results"
+    (clean / "results").symlink_to(stored)
+    said = run(tmp_path, "evaluate", "submissions/noise", "--tier", "quick", "--dry-run")
+    assert "1 cells to measure" in said
+    assert "clean training" not in said
+
+
+def test_a_killed_run_resumes_and_ends_with_the_same_id(evaluated, tmp_path):
+    write_protocol(tmp_path / "protocols")
+    write_clean(tmp_path)
+    write_noise(tmp_path)
+    process = subprocess.Popen(
+        command("evaluate", "submissions/clean", "submissions/noise", "--jobs", "1"),
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    cells = tmp_path / ".bench" / "cells"
+    deadline = time.monotonic() + 120
+    while not list(cells.glob("*/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    finished = len(list(cells.glob("*/*.json")))
+    assert 1 <= finished < 4
+    assert not list((tmp_path / "submissions").glob("*/results/*/*"))
+    said = run(tmp_path, "evaluate", "submissions/clean", "submissions/noise")
+    assert f"{4 - finished} cells to measure" in said
+    assert results(tmp_path) == results(evaluated)
+
+
+def test_a_lost_worker_costs_one_more_attempt_and_changes_nothing(evaluated, tmp_path):
+    write_protocol(tmp_path / "protocols")
+    write_clean(tmp_path)
+    process = subprocess.Popen(
+        command("evaluate", "submissions/clean", "--jobs", "1"),
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.kill(first_child(process.pid), signal.SIGKILL)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert "worker process ended with exit code -9; measuring it again" in err
+    assert results(tmp_path).items() <= results(evaluated).items()
+
+
+def first_child(parent: int) -> int:
+    """Wait for the worker process of `parent` (not multiprocessing's resource tracker) and return its number."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for task in Path("/proc").glob("[0-9]*"):
+            try:
+                status, line = (task / "status").read_text(), (task / "cmdline").read_text()
+            except OSError:
+                continue
+            if f"\nPPid:\t{parent}\n" in status and "spawn_main" in line:
+                return int(task.name)
+        time.sleep(0.02)
+    raise AssertionError("no worker process appeared")
+
+
+def test_fresh_measures_again_and_says_whether_the_stored_result_was_met(evaluated):
+    said = run(evaluated, "evaluate", "submissions/clean", "--tier", "quick", "--fresh")
+    assert "identical to the stored result" in said
+    assert "1 cells measured" in said
+
+
+def test_runs_record_where_and_when_beside_the_result_and_verify_accepts_both(evaluated):
+    for path in result_files(evaluated / "submissions"):
+        runs = [json.loads(line) for line in path.with_suffix(".runs.jsonl").read_text().splitlines()]
+        assert runs[0]["software"]["torch"]
+        assert runs[0]["cost"]["seconds"] > 0
+        assert str(evaluated) not in json.dumps(runs)
+    assert "0 problems" in run(evaluated, "verify")
+
+
+def test_rendering_twice_gives_the_same_bytes_and_check_notices_a_change(evaluated):
+    run(evaluated, "render")
+    first = files(evaluated / "site")
+    run(evaluated, "render", "--out", "again")
+    assert files(evaluated / "again") == first
+    assert f"ue/{PROTOCOL_ID}/index.html" in first
+    assert "up to date" in run(evaluated, "render", "--check")
+    page = evaluated / "site" / "index.html"
+    page.write_text(page.read_text().replace("</body>", "<p>x</p></body>"))
+    assert "index.html" in run(evaluated, "render", "--check", code=1)

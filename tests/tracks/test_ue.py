@@ -1,0 +1,109 @@
+"""Keys, subjects and metrics of the UE track, without training anything."""
+
+import pytest
+from factories import make_protocol, make_sal
+
+from bench.protocol import Cell, load_protocol
+from bench.results import ArtifactRef, CellResult, subject_key
+from bench.tracks.ue import build_subject, cell_key, cell_modules, measure_conditions
+
+PROTOCOL = load_protocol("ue-digits-v1")
+CELL = PROTOCOL.cells("full")[0]
+
+
+def artifact(sha256: str = "0" * 64) -> ArtifactRef:
+    return ArtifactRef(role="perturbation", sha256=sha256, bytes=8, dtype="int8", shape=(1, 1, 8, 8), norm="linf")
+
+
+def cell_result(seed: int, accuracy: list[float], sal: list[list[float]]) -> CellResult:
+    curve = make_sal().model_copy(
+        update={
+            "epochs": tuple(range(1, len(sal) + 1)),
+            "layers": tuple("abcde"),
+            "loss": tuple(0.1 for _ in sal),
+            "values": tuple(tuple(row) for row in sal),
+            "gradients": tuple(1 for _ in sal),
+        }
+    )
+    return CellResult(
+        key="sha256:x",
+        model="m",
+        defense="none",
+        seed=seed,
+        train_loss=tuple(accuracy),
+        train_accuracy=tuple(accuracy),
+        test_accuracy=tuple(accuracy),
+        sal=curve,
+    )
+
+
+CLEAN = [[0.01, 0.02, 0.03, 0.50, 0.60], [0.0, 0.05, 0.10, 0.90, 0.20]]
+POISONED = [[0.02, 0.02, 0.03, 0.40, 0.10], [0.0, 0.01, 0.01, 0.02, 0.02]]
+
+
+def test_a_cells_key_follows_everything_that_decides_its_numbers():
+    base = cell_key(PROTOCOL, CELL, (artifact(),))
+    sal = PROTOCOL.sal.model_copy(update={"epsilon": 0.1})
+    recipe = PROTOCOL.recipe.model_copy(update={"epochs": 13})
+    others = [
+        cell_key(PROTOCOL, CELL, ()),
+        cell_key(PROTOCOL, CELL, (artifact("1" * 64),)),
+        cell_key(PROTOCOL, Cell(CELL.model, CELL.defense, 1), (artifact(),)),
+        cell_key(PROTOCOL.model_copy(update={"sal": sal}), CELL, (artifact(),)),
+        cell_key(PROTOCOL.model_copy(update={"recipe": recipe}), CELL, (artifact(),)),
+    ]
+    assert len({base, *others}) == 6
+    assert cell_key(PROTOCOL.model_copy(update={"id": "ue-other-v1", "title": "x"}), CELL, (artifact(),)) == base
+
+
+def test_tiers_ask_different_questions_of_the_same_cells():
+    quick, full = (build_subject(PROTOCOL, tier, ()) for tier in ("quick", "full"))
+    assert subject_key(quick) != subject_key(full)
+    assert set(quick.conditions[0].seeds) < set(full.conditions[0].seeds)
+
+
+def test_the_digested_modules_are_those_a_cell_uses():
+    modules = cell_modules([("resnet-narrow", "none")])
+    assert {"bench.models.resnet", "bench.metrics.sal", "bench.training"} <= modules
+    assert not any("leaderboard" in name or "validation" in name for name in modules)
+
+
+def metrics(own: list[list[float]], clean: list[list[float]]) -> dict[str, object]:
+    protocol = make_protocol(conditions=(PROTOCOL.conditions[0].model_copy(update={"defense": "none"}),))
+    cells = protocol.cells("quick")
+    measured = {cells[0]: cell_result(0, [0.9, 0.2, 0.4], own)}
+    reference = {cells[0]: cell_result(0, [0.5, 0.7, 0.95], clean)}
+    return {found.metric: found for found in measure_conditions(protocol, "quick", measured, reference)}
+
+
+def test_metrics_of_one_seed_worked_out_by_hand():
+    found = metrics(POISONED, CLEAN)
+    values = {key: item.mean for key, item in found.items()}
+    assert values == pytest.approx(
+        {
+            "test_accuracy": 0.4,
+            "peak_accuracy": 0.9,
+            "accuracy_drop": 0.55,
+            "train_accuracy": 0.4,
+            "learnable_layers": 0.5,
+            "ud": 1 / 3,
+            "beta": 0.389375,
+        },
+        abs=1e-6,
+    )
+
+
+def test_an_undefined_distance_has_a_status_and_a_reason_and_no_number():
+    flat = [[0.1] * 5, [0.1] * 5]
+    found = metrics(POISONED, flat)["ud"]
+    assert (found.status, found.mean, found.per_seed) == ("not_measurable", None, None)
+    assert "no denominator" in found.reason
+
+
+def test_a_condition_without_seeds_in_a_tier_is_said_to_be_not_run():
+    condition = PROTOCOL.conditions[0]
+    seeds = condition.seeds.model_copy(update={"quick": 0})
+    protocol = PROTOCOL.model_copy(update={"conditions": (condition.model_copy(update={"seeds": seeds}),)})
+    found = measure_conditions(protocol, "quick", {}, {})
+    assert {item.status for item in found} == {"not_run"}
+    assert all(item.reason == "not part of tier quick" for item in found)
