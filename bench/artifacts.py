@@ -141,7 +141,7 @@ def _check_suffix(path: str) -> None:
     if not path.endswith(SUFFIX):
         raise RefusedArtifact(
             f"{quoted(path)} does not end in {SUFFIX}; other formats can run code when they are opened, "
-            "so they come in through `bench import` alone"
+            "so only safetensors files are taken; submissions/README.md shows how to write one"
         )
 
 
@@ -179,4 +179,4 @@ def _what_it_looks_like(start: bytes, header_bytes: int, size: int) -> str:
             return f"{words}, not a safetensors file; it was not opened"
     if start[8:9] == b"{":
         return f"is truncated: claims a header of {header_bytes} bytes, the file has {size} bytes"
-    return "is not a safetensors file; `bench import` converts released perturbations"
+    return "is not a safetensors file; submissions/README.md shows how to write one"

@@ -18,6 +18,7 @@ from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from bench.evaluation import Evaluated, Plan
+    from bench.results import Measurement
 
 app = typer.Typer(
     help="Measure data that must not be learned, and publish what was found.",
@@ -160,7 +161,8 @@ def evaluate(
             _print_plan(plans, {job.key for job in missing}, as_json=as_json)
             return
         workers = evaluation.worker_count(options)
-        typer.echo(f"{len(missing)} cells to measure, {min(workers, len(missing))} at a time", err=True)
+        if missing:
+            typer.echo(f"{_cells(len(missing))} to measure, {min(workers, len(missing))} at a time", err=True)
         with show_progress(len(missing)) as listener:
             done = evaluation.run_plans(plans, known, missing, options, listener)
     except KeyboardInterrupt:
@@ -284,9 +286,12 @@ def _print_plan(plans: "list[Plan]", missing: set[str], *, as_json: bool) -> Non
     for cell in cells:
         typer.echo(f"{cell['state']:<11} {cell['submission']}  {cell['cell']}")
     extra = len(missing - {cell["key"] for cell in cells})
-    typer.echo(
-        f"{len(missing)} cells to measure" + (f", {extra} of them clean training to compare with" if extra else "")
-    )
+    of_them = f", {extra} of them clean training to compare with" if extra else ""
+    typer.echo(f"{_cells(len(missing))} to measure{of_them}")
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell{'s' * (count != 1)}"
 
 
 def _print_evaluated(done: "list[Evaluated]", *, as_json: bool) -> None:
@@ -316,7 +321,8 @@ def _evaluated_record(item: "Evaluated") -> dict[str, Any]:
 
 
 def _print_one(item: "Evaluated") -> None:
-    work = f"{item.trained} cells measured" if item.trained else "nothing to measure, no training: all cells are stored"
+    own = len(item.result.outcome.cells)
+    work = f"{item.trained} of {own} cells measured" if item.trained else f"all {own} cells are stored, no training"
     typer.echo(f"{item.plan.label}, tier {item.plan.tier}: {work}")
     for condition in item.result.subject.conditions:
         for key in ("test_accuracy", "accuracy_drop", "ud"):
@@ -330,8 +336,15 @@ def _print_one(item: "Evaluated") -> None:
     typer.echo(f"  {item.path}")
 
 
-def _in_words(found: Any) -> str:
-    if found.mean is None:
+def _in_words(found: "Measurement") -> str:
+    from bench.metrics.catalog import METRICS
+
+    if found.mean is None or found.per_seed is None:
         return f"{found.status}: {found.reason}"
-    interval = f"[{found.ci95[0]:.4f}, {found.ci95[1]:.4f}]" if found.ci95 else "(one seed, no interval)"
-    return f"{found.mean:.4f} {interval}, {len(found.per_seed)} seeds"
+    metric = METRICS[found.metric]
+    scale, unit = {"fraction": (100, " %"), "points": (100, " points")}.get(metric.unit, (1, ""))
+    mean = f"{scale * found.mean:.{metric.decimals}f}{unit}"
+    if found.ci95 is None:
+        return f"{mean} (one seed, no interval)"
+    low, high = (f"{scale * bound:.{metric.decimals}f}" for bound in found.ci95)
+    return f"{mean}, 95 % interval {low} to {high}, {len(found.per_seed)} seeds"

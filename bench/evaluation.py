@@ -98,7 +98,7 @@ class Replication:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The outcome of one plan. trained counts the cells that had to be measured for it in this run."""
+    """The outcome of one plan. trained counts its own cells that were measured in this run."""
 
     plan: Plan
     path: Path
@@ -252,8 +252,7 @@ def _conclude(plan: Plan, known: KnownCells, trained: set[str], options: Options
     result = build_result(plan.subject, outcome)
     replications = _replications(plan, known, trained) if options.fresh else ()
     path = write_result(result, _describe_run(plan, result, known), plan.submission.folder)
-    count = len(trained & {*plan.own.values(), *plan.clean.values()})
-    return Evaluated(plan, path, result, count, replications)
+    return Evaluated(plan, path, result, len(trained & {*plan.own.values()}), replications)
 
 
 def _finished(known: KnownCells, key: str) -> CellResult:

@@ -145,7 +145,7 @@ _CHANGE_DETAIL = "channel values of the images that are trained on: changed, mea
 
 def _extent(change: Change) -> str:
     changed, negative, mean = (part / change.values for part in (change.changed, change.negative, change.total))
-    return f"{changed:.4%} changed, mean {mean:.4f}, {negative:.4%} darker"
+    return f"{changed:.1%} changed, mean {mean:.1f}, {negative:.1%} darker"
 
 
 def _place(excess: Excess) -> str:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.artifacts import write_perturbation
 from bench.attacks.attack import CraftInput
 from bench.attacks.random_noise import craft_random
-from bench.artifacts import write_perturbation
 from bench.data.dataset import select_images, split_digest
 from bench.data.digits import load_digits
 from bench.protocol import Budgets, Protocol, Selection, load_protocol

@@ -38,7 +38,18 @@ def run(capsys):
 
 
 def test_the_commands_are_the_documented_ones():
-    assert COMMANDS == ["craft", "doctor", "evaluate", "explain", "list", "new", "render", "serve", "validate", "verify"]
+    assert COMMANDS == [
+        "craft",
+        "doctor",
+        "evaluate",
+        "explain",
+        "list",
+        "new",
+        "render",
+        "serve",
+        "validate",
+        "verify",
+    ]
     assert [name for name in COMMANDS if f"bench {name}" not in README.read_text()] == []
 
 
@@ -86,8 +97,7 @@ def test_a_new_submission_lists_what_is_to_be_filled_in(root, run):
 
 
 def test_crafting_writes_a_valid_submission_and_makes_its_artifact_again(root, run):
-    code, out, _ = run("craft", "lsp", "--protocol", "ue-small-v1", "--slug", "my-lsp")
-    assert code == 0
+    assert run("craft", "lsp", "--protocol", "ue-small-v1", "--slug", "my-lsp")[0] == 0
     assert run("validate", "submissions/my-lsp") == (0, "no problems\n", "")
     artifact = root / "submissions" / "my-lsp" / "delta.safetensors"
     content = artifact.read_bytes()

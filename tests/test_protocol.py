@@ -51,7 +51,7 @@ def test_an_unknown_key_is_refused_by_name(tmp_path):
 
 
 def test_an_unknown_protocol_lists_the_known_ones():
-    with pytest.raises(UnknownName, match="unknown protocol 'ue-digits-v9'; known: .*ue-digits-v1"):
+    with pytest.raises(UnknownName, match=r"unknown protocol 'ue-digits-v9'; known: .*ue-digits-v1"):
         load_protocol("ue-digits-v9")
 
 

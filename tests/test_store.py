@@ -85,7 +85,9 @@ def test_a_value_changed_together_with_its_digests_still_contradicts_its_seeds(s
     path = stored.with_name(f"{consistent.name}.json")
     path.write_bytes(result_bytes(consistent))
     assert document["id"] != consistent.id
-    assert [problem for problem in check_result(path) if f"/outcome/measurements/{index}/mean: does not follow" in problem]
+    assert [
+        problem for problem in check_result(path) if f"/outcome/measurements/{index}/mean: does not follow" in problem
+    ]
 
 
 def test_added_and_removed_keys_are_found(stored):

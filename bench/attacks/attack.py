@@ -10,19 +10,35 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.protocol import Budgets
+from bench.protocol import Augmentation, Budgets
 
 Family = Literal["control", "error-minimizing", "error-maximizing", "synthetic-shortcut", "generative", "filter"]
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with what is going on, how much of it is done and how much there is in all, where that is known."""
+
+
+def say_nothing(_step: str, _done: int, _total: int | None) -> None:
+    """Show no progress."""
 
 
 @dataclass(frozen=True)
 class CraftInput:
-    """What an attack gets: clean training images uint8 (N, C, H, W), labels int64 (N,), budgets and a seed."""
+    """What an attack gets: clean training images uint8 (N, C, H, W), labels int64 (N,), budgets and a seed.
+
+    classes: of the data set; None, one more than the largest label. model: name of the network that a surrogate is,
+    the one that is trained later. augmentation: of clean surrogate training. device: `cpu`, `cuda` or `auto`.
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     budgets: Budgets
     seed: int
+    classes: int | None = None
+    model: str = "resnet-narrow"
+    augmentation: Augmentation = Augmentation()
+    device: str = "cpu"
+    progress: Progress = say_nothing
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,8 @@ class Attack:
     """A generator of perturbations and the facts that its submission's manifest states.
 
     craft: returns integer perturbations (N, C, H, W) in 1/255 units, int8 or int16, within the budget of `norm`.
+    surrogate: says in one line which network and which settings `craft` would use, and where they are not the
+    published ones; None for an attack without a network.
     """
 
     name: str
@@ -39,3 +57,4 @@ class Attack:
     uses_labels: bool
     paper: str | None
     craft: Callable[[CraftInput], NDArray[np.int8] | NDArray[np.int16]]
+    surrogate: Callable[[CraftInput], str] | None = None

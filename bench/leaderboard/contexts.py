@@ -147,7 +147,6 @@ class RunRow:
     cells: str
     commit: str
     cost: str
-    command: str
 
 
 @dataclass(frozen=True)

@@ -24,15 +24,19 @@ from bench.leaderboard.sources import Entry, Sources, last_run
 from bench.leaderboard.wording import (
     DIRECTION_WORDS,
     FAMILY_WORDS,
+    NOT_RECORDED,
     STATUS_WORDS,
     TIER_WORDS,
     condition_words,
     control_sentence,
+    cost_words,
     drop_sentence,
     list_words,
+    machine_words,
     number,
     seeds_words,
     show,
+    time_words,
 )
 from bench.metrics.catalog import METRICS
 from bench.protocol import Protocol
@@ -227,24 +231,15 @@ def _measured_row(measurement: Measurement) -> MeasuredRow:
 
 
 def _run_row(run: Run) -> RunRow:
-    commit = "not recorded" if run.git_commit is None else run.git_commit[:12]
+    commit = NOT_RECORDED if run.git_commit is None else run.git_commit[:12]
     return RunRow(
-        ended=run.ended,
-        hardware=_pairs(run.hardware),
-        software=_pairs(run.software),
+        ended=time_words(run.ended),
+        hardware=machine_words(run.hardware),
+        software=", ".join(f"{name} {version}" for name, version in sorted(run.software.items())) or NOT_RECORDED,
         cells=f"{run.cells_trained} trained, {run.cells_reused} reused",
         commit=f"{commit}{', with changes' if run.git_dirty else ''}",
-        cost=_pairs(run.cost),
-        command=" ".join(run.command),
+        cost=cost_words(run.cost),
     )
-
-
-def _pairs(items: Mapping[str, str | int | float]) -> str:
-    return ", ".join(f"{key.replace('_', ' ')} {_plain(items[key])}" for key in sorted(items)) or "not recorded"
-
-
-def _plain(value: str | int | float) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _stored_row(sources: Sources, entry: Entry, stored: StoredResult) -> StoredRow:
@@ -256,7 +251,7 @@ def _stored_row(sources: Sources, entry: Entry, stored: StoredResult) -> StoredR
         state = "answers an earlier wording of the protocol, not on the board"
     else:
         state = "shown" if entry.shown(protocol) == stored else "superseded"
-    ended = last_run(stored) or "not recorded"
+    ended = time_words(last_run(stored))
     return StoredRow(subject.protocol.id, TIER_WORDS[subject.tier], ended, stored.result.name, raw_name(stored), state)
 
 

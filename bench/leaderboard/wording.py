@@ -3,7 +3,7 @@
 Imports the records and the metric catalog only.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bench.metrics.catalog import Metric
@@ -11,6 +11,7 @@ from bench.results import Measurement
 
 MINUS = "\u2212"
 NO_INTERVAL = "one seed, no interval"
+NOT_RECORDED = "not recorded"
 
 STATUS_WORDS = {
     "ok": "measured",
@@ -172,3 +173,29 @@ def list_words(items: Iterable[str]) -> str:
     if len(words) < 2:
         return words[0] if words else "none"
     return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def time_words(moment: str) -> str:
+    """Return an ISO 8601 time in UTC as `2026-11-21 04:53`; seconds say nothing here."""
+    return moment[:16].replace("T", " ") or NOT_RECORDED
+
+
+def machine_words(hardware: Mapping[str, str | int]) -> str:
+    """Return processor or accelerator, cores and memory of a machine."""
+    if not hardware:
+        return NOT_RECORDED
+    memory = f"{int(hardware.get('memory_bytes', 0)) / 1e9:.0f} GB"
+    host = f"{hardware.get('cpu', 'processor')}, {hardware.get('cores', '?')} cores, {memory}"
+    return f"{hardware['gpu']}; {host}" if "gpu" in hardware else f"{host}, no accelerator"
+
+
+def cost_words(cost: Mapping[str, float]) -> str:
+    """Return the time of all cells together, the share of it that SAL took, and the largest memory of a cell."""
+    if not cost.get("seconds"):
+        return NOT_RECORDED
+    words = [f"{cost['seconds'] / 60:.1f} minutes in all"]
+    if "sal_seconds" in cost:
+        words.append(f"SAL {cost['sal_seconds'] / cost['seconds']:.0%} of it")
+    if "peak_memory_bytes" in cost:
+        words.append(f"{cost['peak_memory_bytes'] / 1e9:.1f} GB of memory")
+    return ", ".join(words)

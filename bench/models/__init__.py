@@ -3,4 +3,8 @@
 MODELS = {
     "resnet18": "bench.models.resnet:resnet18",
     "resnet-narrow": "bench.models.resnet:resnet_narrow",
+    "resnet50": "bench.models.resnet50:resnet50",
+    "senet18": "bench.models.senet:senet18",
+    "vit": "bench.models.vit:vit",
+    "lenet5": "bench.models.lenet:lenet5",
 }

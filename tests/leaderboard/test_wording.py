@@ -3,11 +3,14 @@ import pytest
 from bench.leaderboard.wording import (
     NO_INTERVAL,
     control_sentence,
+    cost_words,
     drop_sentence,
     interval_text,
     list_words,
+    machine_words,
     number,
     show,
+    time_words,
     with_unit,
 )
 from bench.metrics.catalog import METRICS
@@ -80,3 +83,25 @@ def test_list_words_joins_as_one_speaks() -> None:
         "a and b",
         "a, b and c",
     ]
+
+
+def test_a_machine_is_described_in_words():
+    assert (
+        machine_words({"cpu": "X", "cores": 2, "memory_bytes": 25_276_514_304}) == "X, 2 cores, 25 GB, no accelerator"
+    )
+    assert (
+        machine_words({"cpu": "X", "cores": 16, "memory_bytes": 128_000_000_000, "gpu": "G"})
+        == "G; X, 16 cores, 128 GB"
+    )
+    assert machine_words({}) == "not recorded"
+
+
+def test_costs_are_minutes_shares_and_gigabytes():
+    cost = {"seconds": 192.0, "sal_seconds": 96.0, "peak_memory_bytes": 790_073_344.0}
+    assert cost_words(cost) == "3.2 minutes in all, SAL 50% of it, 0.8 GB of memory"
+    assert cost_words({}) == "not recorded"
+
+
+def test_times_are_shown_to_the_minute():
+    assert time_words("2026-11-21T04:53:02+00:00") == "2026-11-21 04:53"
+    assert time_words("") == "not recorded"
