@@ -185,6 +185,16 @@ class Run(Record):
     software: dict[str, str]
     determinism: dict[str, str | int | bool]
     cost: dict[str, float]
+    seal: str = ""
+
+    @property
+    def expected_seal(self) -> str:
+        """Digest of all other fields; the stored seal must be this one."""
+        return digest(self.model_dump(mode="json", exclude={"seal"}))
+
+    def sealed(self) -> "Run":
+        """Return the run with its seal set."""
+        return self.model_copy(update={"seal": self.expected_seal})
 
 
 def rounded(value: float) -> float:

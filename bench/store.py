@@ -64,8 +64,8 @@ def write_result(result: Result, run: Run, submission_folder: Path) -> Path:
     path = results_folder(submission_folder, result.subject.protocol.id) / f"{result.name}.json"
     write_atomically(path, result_bytes(result))
     runs = read_runs(runs_path(path))
-    if run not in runs:
-        lines = [canonical_bytes(item.model_dump(mode="json")) + b"\n" for item in (*runs, run)]
+    if run.sealed() not in runs:
+        lines = [canonical_bytes(item.model_dump(mode="json")) + b"\n" for item in (*runs, run.sealed())]
         write_atomically(runs_path(path), b"".join(lines))
     return path
 
@@ -96,7 +96,7 @@ def result_files(path: Path) -> list[Path]:
 
 
 def check_runs(result_path: Path) -> list[str]:
-    """Return what is wrong with the runs file beside a result: unreadable, or speaking of another result."""
+    """Return what is wrong with the runs file beside a result: unreadable, changed, or speaking of another result."""
     path = runs_path(result_path)
     try:
         runs = read_runs(path)
@@ -104,8 +104,14 @@ def check_runs(result_path: Path) -> list[str]:
         return [str(error)]
     if not runs:
         return [f"{path}: no run is recorded for this result"]
-    expected = f"sha256:{result_path.stem}"
-    return [f"{path}: /{index}/id: is not {expected}..." for index, run in enumerate(runs) if run.id[:23] != expected]
+    return [f"{path}: /{index}{text}" for index, run in enumerate(runs) for text in _run_problems(run, result_path.stem)]
+
+
+def _run_problems(run: Run, name: str) -> Iterator[str]:
+    if not run.id.startswith(f"sha256:{name}"):
+        yield f"/id: is not sha256:{name}..., the result beside it"
+    if run.seal != run.expected_seal:
+        yield ": was changed, its seal does not match"
 
 
 def check_result(path: Path) -> list[str]:

@@ -74,7 +74,7 @@ def test_every_command_and_option_has_a_line_of_help(run, command):
         (("explain", "nonsense"), 2, "unknown name 'nonsense'"),
         (("evaluate", "submissions/none"), 2, "unknown submission folder"),
         (("evaluate",), 2, "evaluate --help"),
-        (("craft", "nonsense", "--protocol", "ue-small-v1"), 2, "unknown attack 'nonsense'; known: lsp, ops, random"),
+        (("craft", "nonsense", "--protocol", "ue-small-v1"), 2, "unknown attack 'nonsense'; known: "),
         (("craft", "lsp", "--protocol", "nonsense"), 2, "unknown protocol 'nonsense'"),
         (("new", "unlearning", "my-method"), 2, "takes no submissions yet"),
         (("verify", "nowhere"), 2, "no such file or folder"),

@@ -125,6 +125,18 @@ def test_writing_again_keeps_one_run_of_the_same_measurement(tmp_path):
     assert check_runs(path) == []
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_any_edit_of_a_recorded_run_is_found(stored, seed):
+    random = Random(seed)
+    path = runs_path(stored)
+    document = json.loads(path.read_bytes())
+    pointer, _ = random.choice([item for item in leaves(document) if item[1] not in ((), [], {})])
+    path.write_bytes(rfc8785.dumps(edit(document, pointer, lambda value: other_value(value, random))) + b"\n")
+    problems = check_runs(stored)
+    assert problems
+    assert all(problem.startswith(f"{path}: ") for problem in problems)
+
+
 def test_a_runs_file_of_another_result_or_none_is_reported(stored):
     runs = runs_path(stored)
     runs.write_text(runs.read_text().replace("sha256:", "sha256:00"))

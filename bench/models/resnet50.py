@@ -43,18 +43,19 @@ class Bottleneck(nn.Module):
 class ResNet50(nn.Module):
     """Bottleneck layout [3, 4, 6, 3] with a 3x3 stem and no max-pooling.
 
+    width: channels of the stem and of the first stage's 3x3 convolutions; later stages have 2, 4 and 8 times as many.
     Weight names follow the published evaluation code: conv1, layer{1-4}.{0-5}.conv{1,2,3}, shortcut.0, linear.
     """
 
-    def __init__(self, *, in_channels: int, classes: int) -> None:
+    def __init__(self, *, in_channels: int, classes: int, width: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, 64, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.layer1 = _stage(64, 64, blocks=3, stride=1)
-        self.layer2 = _stage(256, 128, blocks=4, stride=2)
-        self.layer3 = _stage(512, 256, blocks=6, stride=2)
-        self.layer4 = _stage(1024, 512, blocks=3, stride=2)
-        self.linear = nn.Linear(2048, classes)
+        self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.layer1 = _stage(width, width, blocks=3, stride=1)
+        self.layer2 = _stage(EXPANSION * width, 2 * width, blocks=4, stride=2)
+        self.layer3 = _stage(2 * EXPANSION * width, 4 * width, blocks=6, stride=2)
+        self.layer4 = _stage(4 * EXPANSION * width, 8 * width, blocks=3, stride=2)
+        self.linear = nn.Linear(8 * EXPANSION * width, classes)
 
     def stages(self) -> list[nn.Module]:
         """Return the network as a chain from images to logits; applied in order it equals `forward`.
@@ -80,7 +81,7 @@ class ResNet50(nn.Module):
 
 def resnet50(in_channels: int, classes: int) -> ResNet50:
     """Build ResNet-50: 23,520,842 parameters and 54 convolution and linear weights for 3 channels, 10 classes."""
-    return ResNet50(in_channels=in_channels, classes=classes)
+    return ResNet50(in_channels=in_channels, classes=classes, width=64)
 
 
 def _stage(in_width: int, width: int, *, blocks: int, stride: int) -> nn.Sequential:

@@ -46,18 +46,19 @@ class SqueezeBlock(nn.Module):
 class SENet(nn.Module):
     """SENet-18 layout [2, 2, 2, 2] with a 3x3 stem, a BatchNorm after it and none before the pooling.
 
+    width: channels of the stem and the first stage, at least 16; later stages have 2, 4 and 8 times as many.
     Weight names follow the published evaluation code: conv1, layer{1-4}.{0,1}.conv{1,2}, shortcut.0, fc{1,2}, linear.
     """
 
-    def __init__(self, *, in_channels: int, classes: int) -> None:
+    def __init__(self, *, in_channels: int, classes: int, width: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, 64, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.layer1 = _stage(64, 64, stride=1)
-        self.layer2 = _stage(64, 128, stride=2)
-        self.layer3 = _stage(128, 256, stride=2)
-        self.layer4 = _stage(256, 512, stride=2)
-        self.linear = nn.Linear(512, classes)
+        self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.layer1 = _stage(width, width, stride=1)
+        self.layer2 = _stage(width, 2 * width, stride=2)
+        self.layer3 = _stage(2 * width, 4 * width, stride=2)
+        self.layer4 = _stage(4 * width, 8 * width, stride=2)
+        self.linear = nn.Linear(8 * width, classes)
 
     def stages(self) -> list[nn.Module]:
         """Return the network as a chain from images to logits; applied in order it equals `forward`.
@@ -83,7 +84,7 @@ class SENet(nn.Module):
 
 def senet18(in_channels: int, classes: int) -> SENet:
     """Build SENet-18: 11,260,354 parameters and 37 convolution and linear weights for 3 channels, 10 classes."""
-    return SENet(in_channels=in_channels, classes=classes)
+    return SENet(in_channels=in_channels, classes=classes, width=64)
 
 
 def _stage(in_width: int, width: int, *, stride: int) -> nn.Sequential:
