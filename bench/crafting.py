@@ -1,13 +1,16 @@
 """Makes reference submissions: runs an attack of the table, writes its artifact and, for a new one, its manifest.
 
-May import numpy and the attacks; an attack that needs torch imports it itself.
+May import numpy, rich and the attacks; an attack that needs torch imports it itself.
 """
 
 import hashlib
 import json
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+from rich.console import Console
 
 from bench.artifacts import encode_perturbation
 from bench.attacks import ATTACKS
@@ -21,6 +24,7 @@ from bench.registry import resolve
 from bench.submission import MANIFEST_NAME, Artifact, parse_manifest
 
 ARTIFACT_NAME = "delta.safetensors"
+PROGRESS_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ def craft_submission(root: Path, attack_name: str, protocol: Protocol, *, slug: 
     Raises UnknownName, UsageProblem, DatasetMissing; InvalidSubmission where an existing manifest pins another digest.
     """
     folder = root / "submissions" / slug
-    content, sha256, kind = _craft(attack_name, protocol, seed)
+    given = _craft_input(protocol, seed)
+    content, sha256, kind = _craft(attack_name, given)
     path = folder / MANIFEST_NAME
     if path.exists():
         artifact = _existing_artifact(path, protocol)
@@ -50,7 +55,8 @@ def craft_submission(root: Path, attack_name: str, protocol: Protocol, *, slug: 
     artifact_table = _artifact_table(
         attack, attack_name, protocol, seed=seed, sha256=sha256, size=len(content), kind=kind
     )
-    manifest = _manifest(attack, protocol, slug, artifact_table)
+    surrogate = attack.surrogate(given) if attack.surrogate else None
+    manifest = _manifest(attack, protocol, slug, artifact_table, surrogate)
     parse_manifest(manifest)
     write_atomically(folder / ARTIFACT_NAME, content)
     write_atomically(path, manifest.encode())
@@ -65,18 +71,52 @@ def recreate_artifact(folder: Path, artifact: Artifact, protocol: Protocol) -> N
     path = folder / artifact.path
     if path.exists() or path.is_symlink() or artifact.recipe is None:
         return
-    content, sha256, _ = _craft(artifact.recipe.attack, protocol, artifact.recipe.seed)
+    content, sha256, _ = _craft(artifact.recipe.attack, _craft_input(protocol, artifact.recipe.seed))
     _check_digest(artifact, sha256, folder)
     write_atomically(path, content)
 
 
-def _craft(attack_name: str, protocol: Protocol, seed: int) -> tuple[bytes, str, str]:
+def _craft(attack_name: str, given: CraftInput) -> tuple[bytes, str, str]:
     """Return the bytes of an artifact, their hex SHA-256 and the kind the perturbation turns out to be."""
     attack: Attack = resolve("attack", attack_name, ATTACKS)
-    data = load_data(protocol.dataset)
-    delta = attack.craft(CraftInput(data.train_images, data.train_labels, protocol.budgets, seed))
+    delta = attack.craft(replace(given, progress=_ProgressLines(attack_name).show))
     content = encode_perturbation(delta)
-    return content, hashlib.sha256(content).hexdigest(), measure_kind(delta, data.train_labels)
+    return content, hashlib.sha256(content).hexdigest(), measure_kind(delta, given.labels)
+
+
+def _craft_input(protocol: Protocol, seed: int) -> CraftInput:
+    """Return what an attack gets to see of a protocol: never a test image.
+
+    The device is always the CPU: a recipe promises the same bytes, and another device rounds otherwise.
+    """
+    data = load_data(protocol.dataset)
+    return CraftInput(
+        data.train_images,
+        data.train_labels,
+        protocol.budgets,
+        seed,
+        classes=protocol.dataset.classes,
+        model=protocol.primary.model,
+        augmentation=protocol.recipe.augmentation,
+    )
+
+
+@dataclass
+class _ProgressLines:
+    """Prints to stderr how far an attack is, at most a line every PROGRESS_SECONDS; a quick attack prints none."""
+
+    attack: str
+    console: Console = field(default_factory=lambda: Console(stderr=True))
+    said: float = field(default_factory=time.monotonic)
+
+    def show(self, step: str, done: int, total: int | None) -> None:
+        """Print one line if it is time for one."""
+        now = time.monotonic()
+        if now - self.said < PROGRESS_SECONDS:
+            return
+        self.said = now
+        share = f"{done} of {total}" if total is not None else f"{done}"
+        self.console.print(f"{self.attack}: {share} {step}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _existing_artifact(path: Path, protocol: Protocol) -> Artifact:
@@ -95,7 +135,8 @@ def _check_digest(artifact: Artifact, sha256: str, folder: Path) -> None:
         )
 
 
-def _manifest(attack: Attack, protocol: Protocol, slug: str, artifact_table: str) -> str:
+def _manifest(attack: Attack, protocol: Protocol, slug: str, artifact_table: str, surrogate: str | None) -> str:
+    surrogate_line = f"surrogate = {json.dumps(surrogate)}\n" if surrogate else ""
     links = f"[links]\npaper = {json.dumps(attack.paper)}\n\n" if attack.paper else ""
     return f"""\
 schema = "bench.submission/1"
@@ -108,7 +149,7 @@ submitted = {datetime.now(UTC).date().isoformat()}
 name = {json.dumps(attack.name)}
 family = "{attack.family}"
 summary = {json.dumps(attack.summary)}
-uses_labels = {str(attack.uses_labels).lower()}
+{surrogate_line}uses_labels = {str(attack.uses_labels).lower()}
 
 [[authors]]
 name = "The Unlearnability Bench maintainers"

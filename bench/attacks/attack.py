@@ -4,7 +4,7 @@ May import numpy and bench.protocol.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -36,7 +36,7 @@ class CraftInput:
     seed: int
     classes: int | None = None
     model: str = "resnet-narrow"
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = field(default_factory=Augmentation)
     device: str = "cpu"
     progress: Progress = say_nothing
 

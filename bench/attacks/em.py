@@ -1,6 +1,6 @@
 """EM: error-minimizing noise, one perturbation an image, made in turns with a surrogate that learns from it.
 
-Imports torch. Source: arXiv:2101.04898, section 3.2 and Algorithm 1.
+Imports torch. Source: arXiv:2101.04898, sample-wise noise.
 """
 
 from dataclasses import dataclass, replace
@@ -62,36 +62,36 @@ def em_settings(given: CraftInput) -> EMSettings:
 
 def craft_em(given: CraftInput) -> NDArray[np.int8]:
     """Return signed sample-wise error-minimizing noise within the L-infinity budget."""
-    bench = open_workbench("em", given)
-    delta, _ = minimize_error(bench, em_settings(given))
+    workbench = open_workbench("em", given)
+    delta, _ = minimize_error(workbench, em_settings(given))
     return quantize(delta, given)
 
 
-def minimize_error(bench: Workbench, settings: EMSettings) -> tuple[Tensor, nn.Module]:
+def minimize_error(workbench: Workbench, settings: EMSettings) -> tuple[Tensor, nn.Module]:
     """Return the perturbation (N, C, H, W), scale 0 to 1, and the surrogate that has learned from it, in eval mode.
 
     min over theta of the mean over images of min over |delta| <= epsilon of CE(f_theta(x + delta), y).
     Raises TrainingDiverged where the stop error is not reached within the most rounds.
-    Source: arXiv:2101.04898, Eq. 3.
+    Source: arXiv:2101.04898, as in the released code.
     """
-    model = fresh_surrogate(bench)
+    model = fresh_surrogate(workbench)
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
     # The order is drawn once. Batches of nearly equal size: a last batch of few images would upset batch norm.
-    order = torch.randperm(len(bench.clean.labels), generator=bench.generator("order")).to(bench.device)
+    order = torch.randperm(len(workbench.clean.labels), generator=workbench.generator("order")).to(workbench.device)
     batches = cycle(order.tensor_split(-(-len(order) // settings.batch_size)))
-    delta = torch.zeros_like(bench.clean.images)
+    delta = torch.zeros_like(workbench.clean.images)
     error = 1.0
     for number in range(1, settings.most_rounds + 1):
         model.train()
         for _ in range(settings.updates):
-            _update(model, optimizer, bench, delta, next(batches))
+            _update(model, optimizer, workbench, delta, next(batches))
         model.eval()
-        objective = label_objective(bench, model, bench.clean.labels)
+        objective = label_objective(workbench, model, workbench.clean.labels)
         delta = descend(
-            bench, delta, objective, steps=settings.steps, step_size=settings.step_share * bench.epsilon
+            workbench, delta, [objective], steps=settings.steps, step_size=settings.step_share * workbench.epsilon
         )
-        error = 1 - accuracy(model, Labeled(bench.clean.images + delta, bench.clean.labels))
-        bench.progress(f"rounds, training error {error:.3f}", number, None)
+        error = 1 - accuracy(model, Labeled(workbench.clean.images + delta, workbench.clean.labels))
+        workbench.progress(f"rounds, training error {error:.3f}", number, None)
         if error < settings.stop_error:
             return delta, model
     raise TrainingDiverged(
@@ -101,9 +101,9 @@ def minimize_error(bench: Workbench, settings: EMSettings) -> tuple[Tensor, nn.M
 
 
 def _update(
-    model: nn.Module, optimizer: torch.optim.Optimizer, bench: Workbench, delta: Tensor, chosen: Tensor
+    model: nn.Module, optimizer: torch.optim.Optimizer, workbench: Workbench, delta: Tensor, chosen: Tensor
 ) -> None:
-    loss = F.cross_entropy(model(bench.clean.images[chosen] + delta[chosen]), bench.clean.labels[chosen])
+    loss = F.cross_entropy(model(workbench.clean.images[chosen] + delta[chosen]), workbench.clean.labels[chosen])
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT_NORM)

@@ -51,7 +51,7 @@ def hypo_settings(given: CraftInput) -> HYPOSettings:
     return PUBLISHED if given.model == PUBLISHED_MODEL else REDUCED
 
 
-def clean_recipe(bench: Workbench, settings: HYPOSettings) -> Recipe:
+def clean_recipe(workbench: Workbench, settings: HYPOSettings) -> Recipe:
     """Return the published training of the clean surrogate: rate 0.1, a tenth after 2/3 and 5/6 of the epochs."""
     return Recipe(
         epochs=settings.epochs,
@@ -61,27 +61,29 @@ def clean_recipe(bench: Workbench, settings: HYPOSettings) -> Recipe:
         weight_decay=5e-4,
         schedule="step",
         milestones=(settings.epochs * 2 // 3, settings.epochs * 5 // 6),
-        augmentation=bench.augmentation,
+        augmentation=workbench.augmentation,
     )
 
 
 def craft_hypo(given: CraftInput) -> NDArray[np.int8]:
     """Return perturbations toward the own class within the L-infinity budget."""
-    bench = open_workbench("hypo", given)
+    workbench = open_workbench("hypo", given)
     settings = hypo_settings(given)
-    model = fresh_surrogate(bench)
-    train_clean(bench, model, clean_recipe(bench, settings))
-    return quantize(reinforce_labels(bench, model, settings), given)
+    model = fresh_surrogate(workbench)
+    train_clean(workbench, model, clean_recipe(workbench, settings))
+    return quantize(reinforce_labels(workbench, model, settings), given)
 
 
-def reinforce_labels(bench: Workbench, model: nn.Module, settings: HYPOSettings) -> Tensor:
+def reinforce_labels(workbench: Workbench, model: nn.Module, settings: HYPOSettings) -> Tensor:
     """Return min over |delta| <= epsilon of CE(f(x + delta), y) from delta = 0, (N, C, H, W), scale 0 to 1.
 
-    model: clean, in eval mode. Source: arXiv:2102.04716, Eq. 8.
+    model: clean, in eval mode. Source: arXiv:2102.04716, as in the released code.
     """
-    objective = label_objective(bench, model, bench.clean.labels)
-    start = torch.zeros_like(bench.clean.images)
-    return descend(bench, start, objective, steps=settings.steps, step_size=settings.step_share * bench.epsilon)
+    objective = label_objective(workbench, model, workbench.clean.labels)
+    start = torch.zeros_like(workbench.clean.images)
+    return descend(
+        workbench, start, [objective], steps=settings.steps, step_size=settings.step_share * workbench.epsilon
+    )
 
 
 HYPO = Attack(

@@ -80,17 +80,20 @@ def open_workbench(attack: str, given: CraftInput) -> Workbench:
     )
 
 
-def fresh_surrogate(bench: Workbench) -> nn.Module:
+def fresh_surrogate(workbench: Workbench) -> nn.Module:
     """Build the surrogate with weights of its own stream, on the device, in train mode."""
-    channels = bench.clean.images.shape[1]
+    channels = workbench.clean.images.shape[1]
     model = build_model(
-        bench.model, in_channels=channels, classes=bench.classes, generator=bench.generator("surrogate weights")
+        workbench.model,
+        in_channels=channels,
+        classes=workbench.classes,
+        generator=workbench.generator("surrogate weights"),
     )
-    return model.to(bench.device)
+    return model.to(workbench.device)
 
 
 def train_clean(
-    bench: Workbench, model: nn.Module, recipe: Recipe, *, checkpoints: Sequence[int] = ()
+    workbench: Workbench, model: nn.Module, recipe: Recipe, *, checkpoints: Sequence[int] = ()
 ) -> list[nn.Module]:
     """Train `model` in place on the clean images and leave it in eval mode.
 
@@ -101,35 +104,35 @@ def train_clean(
     def keep(current: nn.Module, epoch: int) -> None:
         if epoch in checkpoints:
             kept.append(copy.deepcopy(current).eval())
-        bench.progress("surrogate epochs", epoch, recipe.epochs)
+        workbench.progress("surrogate epochs", epoch, recipe.epochs)
 
-    tracked = Labeled(bench.clean.images[:TRACKED_IMAGES], bench.clean.labels[:TRACKED_IMAGES])
+    tracked = Labeled(workbench.clean.images[:TRACKED_IMAGES], workbench.clean.labels[:TRACKED_IMAGES])
     train(
         model,
-        bench.clean,
+        workbench.clean,
         tracked,
         recipe,
         NONE,
-        shuffle=bench.generator("surrogate shuffle"),
-        augment=bench.generator("surrogate augment"),
+        shuffle=workbench.generator("surrogate shuffle"),
+        augment=workbench.generator("surrogate augment"),
         probe=keep,
     )
     model.eval()
     return kept
 
 
-def label_objective(bench: Workbench, model: nn.Module, targets: Tensor) -> Objective:
+def label_objective(workbench: Workbench, model: nn.Module, targets: Tensor) -> Objective:
     """Return the summed cross-entropy (nats) of the perturbed images toward `targets`, int64 (N,)."""
 
     def objective(delta: Tensor, chosen: Tensor) -> Tensor:
-        return F.cross_entropy(model(bench.clean.images[chosen] + delta), targets[chosen], reduction="sum")
+        return F.cross_entropy(model(workbench.clean.images[chosen] + delta), targets[chosen], reduction="sum")
 
     return objective
 
 
-def shifted_labels(bench: Workbench, shift: int) -> Tensor:
+def shifted_labels(workbench: Workbench, shift: int) -> Tensor:
     """Return (y + shift) mod classes, int64 (N,)."""
-    return (bench.clean.labels + shift) % bench.classes
+    return (workbench.clean.labels + shift) % workbench.classes
 
 
 def project(delta: Tensor, images: Tensor, epsilon: float) -> Tensor:
@@ -138,34 +141,51 @@ def project(delta: Tensor, images: Tensor, epsilon: float) -> Tensor:
 
 
 def descend(
-    bench: Workbench, start: Tensor, objective: Objective, *, steps: int, step_size: float, boxed: bool = True
+    workbench: Workbench,
+    start: Tensor,
+    objectives: Sequence[Objective],
+    *,
+    steps: int,
+    step_size: float,
+    boxed: bool = True,
 ) -> Tensor:
-    """Return `start` after sign-gradient steps that lower the objective, projected after every step.
+    """Return `start` after sign-gradient steps that lower the sum of the objectives, projected after every step.
 
-    start: (N, C, H, W). step_size: scale 0 to 1. boxed: False leaves out the image box, for a perturbation that is
-    not added to the images as it is.
+    start: (N, C, H, W). objectives: differentiated one after another, so that only one graph is held at a time.
+    step_size: scale 0 to 1. boxed: False leaves out the image box, for a perturbation that is not added to the
+    images as it is.
     """
     moved = start.clone()
     done = 0
-    for chosen in torch.arange(len(start), device=bench.device).split(BATCH_IMAGES):
-        images = bench.clean.images[chosen]
+    for chosen in torch.arange(len(start), device=workbench.device).split(BATCH_IMAGES):
+        images = workbench.clean.images[chosen]
         delta = start[chosen]
         for _ in range(steps):
-            delta = delta.detach().requires_grad_(True)
-            (gradient,) = torch.autograd.grad(objective(delta, chosen), delta)
-            delta = delta.detach() - step_size * gradient.sign()
-            delta = project(delta, images, bench.epsilon) if boxed else delta.clamp(-bench.epsilon, bench.epsilon)
+            delta = delta - step_size * _gradient(objectives, delta, chosen).sign()
+            delta = (
+                project(delta, images, workbench.epsilon)
+                if boxed
+                else delta.clamp(-workbench.epsilon, workbench.epsilon)
+            )
             done += len(chosen)
-            bench.progress("image steps", done, steps * len(start))
+            workbench.progress("image steps", done, steps * len(start))
         moved[chosen] = delta
     return moved
 
 
-def mean_objective(bench: Workbench, delta: Tensor, objective: Objective) -> float:
+def _gradient(objectives: Sequence[Objective], delta: Tensor, chosen: Tensor) -> Tensor:
+    leaf = delta.detach().requires_grad_(True)
+    total = torch.zeros_like(delta)
+    for objective in objectives:
+        total += torch.autograd.grad(objective(leaf, chosen), leaf)[0]
+    return total
+
+
+def mean_objective(workbench: Workbench, delta: Tensor, objective: Objective) -> float:
     """Return the objective of all perturbations divided by their number."""
-    total = torch.zeros((), dtype=torch.float64, device=bench.device)
+    total = torch.zeros((), dtype=torch.float64, device=workbench.device)
     with torch.inference_mode():
-        for chosen in torch.arange(len(delta), device=bench.device).split(BATCH_IMAGES):
+        for chosen in torch.arange(len(delta), device=workbench.device).split(BATCH_IMAGES):
             total += objective(delta[chosen], chosen)
     return float(total) / len(delta)
 
@@ -189,4 +209,4 @@ def describe_settings(model: str, settings: Any, published: Any, published_model
         changes.insert(0, f"{model} ({published_model})")
     if not changes:
         return f"{model}, settings as published"
-    return f"reduced variant, published value in parentheses: {', '.join(changes)}"
+    return f"not as published (published value in parentheses): {', '.join(changes)}"

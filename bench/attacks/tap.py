@@ -1,6 +1,6 @@
 """TAP: targeted adversarial perturbations, which make a fixed clean network see the next class.
 
-Imports torch. Source: arXiv:2106.10807, section 3 (class targeted).
+Imports torch. Source: arXiv:2106.10807, the class-targeted attack.
 """
 
 from dataclasses import dataclass, replace
@@ -55,7 +55,7 @@ def tap_settings(given: CraftInput) -> TAPSettings:
     return PUBLISHED if given.model == PUBLISHED_MODEL else REDUCED
 
 
-def clean_recipe(bench: Workbench, *, epochs: int, batch_size: int) -> Recipe:
+def clean_recipe(workbench: Workbench, *, epochs: int, batch_size: int) -> Recipe:
     """Return the published training of the clean surrogate: rate 0.1, a tenth after 3/8, 5/8 and 7/8 of the epochs."""
     return Recipe(
         epochs=epochs,
@@ -66,44 +66,44 @@ def clean_recipe(bench: Workbench, *, epochs: int, batch_size: int) -> Recipe:
         nesterov=True,
         schedule="step",
         milestones=(epochs * 3 // 8, epochs * 5 // 8, epochs * 7 // 8),
-        augmentation=bench.augmentation,
+        augmentation=workbench.augmentation,
     )
 
 
 def craft_tap(given: CraftInput) -> NDArray[np.int8]:
     """Return perturbations toward the next class within the L-infinity budget."""
-    bench = open_workbench("tap", given)
+    workbench = open_workbench("tap", given)
     settings = tap_settings(given)
-    model = fresh_surrogate(bench)
-    train_clean(bench, model, clean_recipe(bench, epochs=settings.epochs, batch_size=settings.batch_size))
-    return quantize(target_next_class(bench, model, settings), given)
+    model = fresh_surrogate(workbench)
+    train_clean(workbench, model, clean_recipe(workbench, epochs=settings.epochs, batch_size=settings.batch_size))
+    return quantize(target_next_class(workbench, model, settings), given)
 
 
-def target_next_class(bench: Workbench, model: nn.Module, settings: TAPSettings) -> Tensor:
+def target_next_class(workbench: Workbench, model: nn.Module, settings: TAPSettings) -> Tensor:
     """Return min over |delta| <= epsilon of CE(f(T(x + delta)), (y + 1) mod C), (N, C, H, W), scale 0 to 1.
 
     model: clean, in eval mode. T: the augmentation of the surrogate's training, differentiated through.
     Each restart begins at clipped normal noise; the one with the lowest mean loss without T is kept.
-    Source: arXiv:2106.10807, Eq. 2 and 3, section 4.1.
+    Source: arXiv:2106.10807, as in the released code.
     """
-    targets = shifted_labels(bench, LABEL_SHIFT)
-    plain = label_objective(bench, model, targets)
-    noise, draws = bench.generator("start"), bench.generator("augment")
+    targets = shifted_labels(workbench, LABEL_SHIFT)
+    plain = label_objective(workbench, model, targets)
+    noise, draws = workbench.generator("start"), workbench.generator("augment")
     found: list[tuple[float, Tensor]] = []
     for _ in range(settings.restarts):
-        normal = torch.randn(bench.clean.images.shape, generator=noise).to(bench.device)
-        start = project(bench.epsilon * normal, bench.clean.images, bench.epsilon)
-        objective = _augmented(bench, model, targets, draws)
+        normal = torch.randn(workbench.clean.images.shape, generator=noise).to(workbench.device)
+        start = project(workbench.epsilon * normal, workbench.clean.images, workbench.epsilon)
+        objective = _augmented(workbench, model, targets, draws)
         delta = descend(
-            bench, start, objective, steps=settings.steps, step_size=settings.step_share * bench.epsilon
+            workbench, start, [objective], steps=settings.steps, step_size=settings.step_share * workbench.epsilon
         )
-        found.append((mean_objective(bench, delta, plain), delta))
+        found.append((mean_objective(workbench, delta, plain), delta))
     return min(found, key=lambda pair: pair[0])[1]
 
 
-def _augmented(bench: Workbench, model: nn.Module, targets: Tensor, draws: torch.Generator) -> Objective:
+def _augmented(workbench: Workbench, model: nn.Module, targets: Tensor, draws: torch.Generator) -> Objective:
     def objective(delta: Tensor, chosen: Tensor) -> Tensor:
-        images = augment_batch(bench.clean.images[chosen] + delta, bench.augmentation, draws)
+        images = augment_batch(workbench.clean.images[chosen] + delta, workbench.augmentation, draws)
         return F.cross_entropy(model(images), targets[chosen], reduction="sum")
 
     return objective
