@@ -204,9 +204,6 @@ def quantize(delta: Tensor, given: CraftInput) -> NDArray[np.int8]:
 def describe_settings(model: str, settings: Any, published: Any, published_model: str = PUBLISHED_MODEL) -> str:
     """Say in one line which surrogate is used and which settings, of two equal dataclasses, are not as published."""
     mine, theirs = asdict(settings), asdict(published)
-    changes = [f"{name} {mine[name]} ({theirs[name]})" for name in mine if mine[name] != theirs[name]]
-    if model != published_model:
-        changes.insert(0, f"{model} ({published_model})")
-    if not changes:
-        return f"{model}, settings as published"
-    return f"not as published (published value in parentheses): {', '.join(changes)}"
+    changes = [f"{name} {mine[name]} (published: {theirs[name]})" for name in mine if mine[name] != theirs[name]]
+    network = model if model == published_model else f"{model} (published: {published_model})"
+    return "; ".join([network, *changes, "otherwise as published" if changes else "settings as published"])
