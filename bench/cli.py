@@ -67,6 +67,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a BenchError becomes its text on stderr and its exit code."""
     try:
         app(args=arguments)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except BenchError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -155,7 +157,8 @@ def evaluate(
     options = evaluation.Options(tier=tier.value, device=device.value, jobs=jobs, fresh=fresh)
     try:
         plans = evaluation.plan_evaluation(root, paths, protocol or [], options)
-        known = evaluation.KnownCells(root, CellCache(root / evaluation.CACHE_FOLDER))
+        submissions = tuple(plan.submission for plan in plans)
+        known = evaluation.KnownCells(root, CellCache(root / evaluation.CACHE_FOLDER), submissions)
         missing = evaluation.missing_jobs(plans, known, options)
         if dry_run:
             _print_plan(plans, {job.key for job in missing}, as_json=as_json)
@@ -177,19 +180,16 @@ def verify(
     as_json: Json = False,
     root: Root = Path(),
 ) -> None:
-    """Recompute ids, digests, means and intervals of stored results."""
-    from bench.store import check_result, check_runs, result_files
+    """Check stored results: digests, seals, and that every number follows from its cells."""
+    from bench.verification import verify as verify_results
 
-    files = [file for path in paths or [root / "submissions"] for file in result_files(path)]
-    problems = [problem for file in files for problem in (*check_result(file), *check_runs(file))]
+    count, problems = verify_results(root, paths or [root / "submissions"])
     if as_json:
-        typer.echo(
-            json.dumps({"schema": "bench.verification/1", "results": len(files), "problems": problems}, indent=2)
-        )
+        typer.echo(json.dumps({"schema": "bench.verification/1", "results": count, "problems": problems}, indent=2))
     else:
         for problem in problems:
             typer.echo(problem)
-        typer.echo(f"{len(files)} results checked, {len(problems)} problems")
+        typer.echo(f"{count} results checked, {len(problems)} problems")
     raise typer.Exit(1 if problems else 0)
 
 
@@ -201,6 +201,7 @@ def render(
 ) -> None:
     """Build the static site from the stored results."""
     from bench.leaderboard.pages import render_site, stale_files
+    from bench.leaderboard.sources import unreadable_submissions
 
     folder = out or root / "site"
     if check:
@@ -209,6 +210,8 @@ def render(
             typer.echo(name)
         typer.echo(f"{folder}: {len(stale)} files differ" if stale else f"{folder}: up to date")
         raise typer.Exit(1 if stale else 0)
+    for line in unreadable_submissions(root):
+        typer.echo(line, err=True)
     written = render_site(root, folder)
     typer.echo(f"{len(written)} files in {folder}; open {folder / 'index.html'} or run `bench serve`")
 

@@ -32,10 +32,11 @@ from bench.results import (
     rounded,
     subject_key,
 )
-from bench.store import find_result, load_results, write_result
+from bench.store import belongs_to, find_result, load_results, write_result
 from bench.submission import Artifact, Submission, load_submission
 from bench.tracks.ue import CellJob, build_subject, cell_key, measure_conditions
 from bench.validation import check_perturbation, validate_folder
+from bench.verification import keys_hold, readable_submissions, reference_cells
 
 CACHE_FOLDER = Path(".bench") / "cells"
 
@@ -109,22 +110,37 @@ class Evaluated:
 
 @dataclass
 class KnownCells:
-    """Finished cells by key: from the cache, and from stored results of any submission."""
+    """Finished cells by key: from the cache, from the evaluated submissions' own results, and from the reference's.
+
+    A cell inside a stored result counts only under a key that today's code gives to the artifacts that the submission
+    pins, so that no submission can bring cells for another one or for clean training.
+    """
 
     root: Path
     cache: CellCache
+    submissions: tuple[Submission, ...]
 
     @cached_property
     def stored(self) -> dict[str, CellResult]:
         """Cells inside stored results; each result's digests are checked when it is read. Raises CorruptResult."""
-        folders = sorted(path.parent for path in (self.root / "submissions").glob("*/results"))
-        results = [stored.result for folder in folders for stored in load_results(folder)]
-        return {cell.key: cell for result in results for cell in result.outcome.cells}
+        cells = reference_cells(readable_submissions(self.root))
+        for submission in self.submissions:
+            for stored in load_results(submission.folder):
+                cells |= _sound_cells(stored.result, submission)
+        return cells
 
     def find(self, key: str) -> CellResult | None:
         """Return a finished cell, None where there is none."""
         cached = self.cache.read(key)
         return cached.cell if cached else self.stored.get(key)
+
+
+def _sound_cells(result: Result, submission: Submission) -> dict[str, CellResult]:
+    """Return a stored result's cells by key, none where it is of other artifacts or of older code."""
+    if not belongs_to(result, submission.manifest):
+        return {}
+    sound = keys_hold(result, load_protocol(result.subject.protocol.id))
+    return {cell.key: cell for cell in result.outcome.cells} if sound else {}
 
 
 def plan_evaluation(root: Path, folders: Sequence[Path], protocols: Sequence[str], options: Options) -> list[Plan]:
@@ -275,6 +291,16 @@ def _replications(plan: Plan, known: KnownCells, trained: set[str]) -> tuple[Rep
 def _describe_run(plan: Plan, result: Result, known: KnownCells) -> Run:
     """Return the provenance of a result from that of its cells, so that assembling it again says the same."""
     cached = [found for key in plan.own.values() if (found := known.cache.read(key))]
+    if not cached and (source := _source_run(plan)):
+        return source.model_copy(
+            update={
+                "id": result.id,
+                "command": _command(plan),
+                "cells_trained": 0,
+                "cells_reused": len(plan.own),
+                "cost": {},
+            }
+        )
     commits = {(item.git_commit, item.git_dirty) for item in cached}
     commit, dirty = commits.pop() if len(commits) == 1 else (None, None)
     newest: Any = max(cached, key=lambda item: item.run["ended"], default=None)
@@ -292,6 +318,15 @@ def _describe_run(plan: Plan, result: Result, known: KnownCells) -> Run:
         determinism=newest.determinism if newest else {},
         cost=_cost(cached),
     )
+
+
+def _source_run(plan: Plan) -> Run | None:
+    """Return the newest run of a stored result that a plan's cells were taken from."""
+    keys = set(plan.own.values())
+    stored = [
+        item for item in load_results(plan.submission.folder) if keys & {c.key for c in item.result.outcome.cells}
+    ]
+    return max((run for item in stored for run in item.runs), key=lambda run: run.ended, default=None)
 
 
 def _cost(cached: Sequence[CachedCell]) -> dict[str, float]:

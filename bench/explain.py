@@ -5,6 +5,7 @@ May import the tables and the metric catalog; reads docstrings from source.
 
 import ast
 import importlib.util
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from bench.protocol import load_protocol, protocol_ids
 
 _TABLES: dict[str, Mapping[str, str]] = {"models": MODELS, "attacks": ATTACKS, "defenses": DEFENSES}
 
-KINDS = ("protocols", "datasets", "models", "attacks", "defenses", "metrics")
+KINDS = ("protocols", "datasets", "models", "attacks", "defenses", "metrics", "probes", "unlearners")
+"""What can be listed; probes and unlearners belong to the unlearning track, which has none yet."""
 
 
 def list_names(kind: str) -> dict[str, str]:
@@ -27,8 +29,12 @@ def list_names(kind: str) -> dict[str, str]:
         return {name: _first_line(entry) for name, entry in _TABLES[kind].items()}
     readers: dict[str, Callable[[], dict[str, str]]] = {
         "protocols": lambda: {name: load_protocol(name).title for name in protocol_ids()},
-        "datasets": lambda: {name: _summary(loader.__doc__) for name, loader in DATASETS.items()},
+        "datasets": lambda: {
+            name: _summary(sys.modules[loader.__module__].__doc__) for name, loader in DATASETS.items()
+        },
         "metrics": lambda: {key: metric.label for key, metric in METRICS.items()},
+        "probes": dict,
+        "unlearners": dict,
     }
     if kind not in readers:
         raise UnknownName("kind", kind, KINDS)

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from bench.errors import CorruptResult, UsageProblem
 from bench.files import write_atomically
 from bench.records import canonical_bytes, digest
-from bench.results import SEAL_HEX, Result, Run, leaf_seal, leaves, result_bytes, summarize
+from bench.results import SEAL_HEX, Result, Run, leaf_seal, leaves, result_bytes, seal_of, summarize
+from bench.submission import Manifest
 
 RESULT_LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -82,7 +83,8 @@ def read_runs(path: Path) -> tuple[Run, ...]:
     try:
         return tuple(Run.model_validate_json(line) for line in path.read_bytes().splitlines())
     except ValidationError as error:
-        raise CorruptResult(f"{path}: not a runs file: {error}") from error
+        first = error.errors()[0]
+        raise CorruptResult(f"{path}: not a runs file: {_pointer(first['loc'])}: {first['msg']}") from error
 
 
 def result_files(path: Path) -> list[Path]:
@@ -104,7 +106,8 @@ def check_runs(result_path: Path) -> list[str]:
         return [str(error)]
     if not runs:
         return [f"{path}: no run is recorded for this result"]
-    return [f"{path}: /{index}{text}" for index, run in enumerate(runs) for text in _run_problems(run, result_path.stem)]
+    name = result_path.stem
+    return [f"{path}: /{index}{text}" for index, run in enumerate(runs) for text in _run_problems(run, name)]
 
 
 def _run_problems(run: Run, name: str) -> Iterator[str]:
@@ -114,10 +117,18 @@ def _run_problems(run: Run, name: str) -> Iterator[str]:
         yield ": was changed, its seal does not match"
 
 
+def belongs_to(result: Result, manifest: Manifest) -> bool:
+    """Say whether a result measured exactly the artifacts that a manifest pins for the result's protocol."""
+    subject = result.subject
+    pinned = [(item.sha256, item.bytes, item.norm) for item in manifest.artifacts_for(subject.protocol.id)]
+    measured = [(item.sha256, item.bytes, item.norm) for item in subject.artifacts]
+    return subject.protocol.id in manifest.protocols and measured == pinned
+
+
 def check_result(path: Path) -> list[str]:
     """Return every way in which a stored result contradicts itself, each naming file and JSON pointer.
 
-    Checked: canonical bytes, types, key, id, file name, seal, and mean, sd, interval recomputed from the seeds.
+    Checked: canonical bytes, types, key, id, file and folder name, seal, and mean, sd, interval recomputed from seeds.
     """
     if path.stat().st_size > RESULT_LIMIT_BYTES:
         return [f"{path}: larger than {RESULT_LIMIT_BYTES} bytes, not read"]
@@ -127,40 +138,58 @@ def check_result(path: Path) -> list[str]:
     except ValidationError as error:
         return [f"{path}: {_pointer(item['loc'])}: {item['msg']}" for item in error.errors()]
     body = result.model_dump(mode="json", by_alias=True, exclude_none=True, include={"schema_", "subject", "outcome"})
-    problems = [f"{path}: {pointer}: was changed, its seal does not match" for pointer in _broken(body, result.seal)]
-    problems += [f"{path}: {pointer}: {text}" for pointer, text in _contradictions(result)]
-    if digest(body["subject"]) != result.key:
-        problems.append(f"{path}: /key: is not the digest of the subject")
-    if digest(body) != result.id:
-        problems.append(f"{path}: /id: is not the digest of schema, subject and outcome")
+    problems = [f"{path}: {pointer}: {text}" for pointer, text in (*_contradictions(result), *_changes(result, body))]
     if path.stem != result.name:
         problems.append(f"{path}: file name is not the first 16 digits of the id, {result.name}")
+    if path.parent.name != result.subject.protocol.id:
+        problems.append(f"{path}: /subject/protocol/id: is not the folder's name, {path.parent.name}")
     if not problems and content != result_bytes(result):
         problems.append(f"{path}: bytes are not the RFC 8785 form of the document and one newline")
     return problems
+
+
+def _changes(result: Result, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield pointer and text for each value that the digests and the seal show to be changed."""
+    key_holds, id_holds = digest(body["subject"]) == result.key, digest(body) == result.id
+    if key_holds and id_holds:
+        if seal_of(body) != result.seal:
+            yield "/seal", "was changed"
+        return
+    for pointer in _broken(body, result.seal):
+        yield pointer, "was changed, its seal does not match"
+    if not key_holds:
+        yield "/key", "is not the digest of the subject"
+    if not id_holds:
+        yield "/id", "is not the digest of schema, subject and outcome"
 
 
 def _contradictions(result: Result) -> Iterator[tuple[str, str]]:
     """Yield pointer and text wherever mean, sd or interval do not follow from the values by seed."""
     for index, stored in enumerate(result.outcome.measurements):
         if stored.per_seed is None:
+            if stored.status == "ok":
+                yield f"/outcome/measurements/{index}/per_seed", "is missing although the status is ok"
+            elif not stored.reason:
+                yield f"/outcome/measurements/{index}/reason", f"is missing although the status is {stored.status}"
             continue
         expected = summarize(stored.metric, stored.condition, stored.per_seed)
         for field in ("mean", "sd", "ci95"):
             if getattr(stored, field) != getattr(expected, field):
-                yield f"/outcome/measurements/{index}/{field}", f"does not follow from per_seed ({expected.mean=})"
+                follows = getattr(expected, field)
+                yield f"/outcome/measurements/{index}/{field}", f"does not follow from per_seed, which gives {follows}"
 
 
 def _broken(body: dict[str, Any], seal: str) -> list[str]:
-    """Return the pointers whose seal does not match, in document order, ten at most."""
+    """Return the pointers whose seal does not match, in document order, ten at most.
+
+    Where values were added or removed, all behind the place do not match, and only the first is named.
+    """
     checks = [seal[start : start + SEAL_HEX] for start in range(0, len(seal), SEAL_HEX)]
     found = list(leaves(body))
-    if len(checks) != len(found):
-        return ["/seal"]
     broken = [
-        pointer for (pointer, value), check in zip(found, checks, strict=True) if leaf_seal(pointer, value) != check
+        pointer for (pointer, value), check in zip(found, checks, strict=False) if leaf_seal(pointer, value) != check
     ]
-    return broken[:10]
+    return broken[:10] if len(checks) == len(found) else broken[:1]
 
 
 def _pointer(location: tuple[str | int, ...]) -> str:

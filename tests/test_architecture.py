@@ -51,6 +51,7 @@ LAYERS = {
     "bench.crafting": "evaluation",
     "bench.evaluation": "evaluation",
     "bench.execution": "evaluation",
+    "bench.verification": "evaluation",
     "bench.leaderboard": "leaderboard",
     "bench.__main__": "cli",
     "bench.cli": "cli",

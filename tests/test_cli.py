@@ -68,6 +68,7 @@ def test_every_command_and_option_has_a_line_of_help(run, command):
         (("--version",), 0, "bench 0."),
         (("list", "models"), 0, "resnet18"),
         (("list", "things"), 2, "known: attacks, datasets"),
+        (("list", "probes"), 0, ""),
         (("explain", "ud"), 0, "#LP(perturbed) / #LP(clean)"),
         (("explain", "ue-small-v1"), 0, "60 training images"),
         (("explain", "lsp"), 0, "linearly separable"),
@@ -168,7 +169,6 @@ def test_missing_data_ends_with_5_and_says_where_it_was_looked_for(root, run, mo
 def test_verify_names_file_and_pointer_of_a_change(root, run):
     result = make_result()
     path = write_result(result, make_run(id=result.id), root / "submissions" / "fog")
-    assert run("verify") == (0, "1 results checked, 0 problems\n", "")
     path.write_bytes(path.read_bytes().replace(b'"seed":0', b'"seed":5', 1))
     code, out, _ = run("verify", "submissions/fog")
     assert code == 1

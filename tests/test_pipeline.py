@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from measured import PROTOCOL_ID, write_clean, write_noise, write_protocol
 
+from bench.results import build_result, result_bytes, summarize
 from bench.store import read_result, result_files
 
 
@@ -64,6 +65,7 @@ def test_evaluating_measures_each_cell_once_and_clean_training_is_compared_with_
     assert noise.outcome.references[0].cells == tuple(cell.key for cell in clean.outcome.cells)
     assert len(noise.outcome.cells[0].sal.values) == 2
     assert len(noise.outcome.cells[0].sal.layers) == 21
+    assert noise.outcome.cells[0].train_loss != clean.outcome.cells[0].train_loss
 
 
 def test_a_second_run_trains_nothing_and_says_so(evaluated):
@@ -171,6 +173,59 @@ def test_runs_record_where_and_when_beside_the_result_and_verify_accepts_both(ev
         assert runs[0]["cost"]["seconds"] > 0
         assert str(evaluated) not in json.dumps(runs)
     assert "0 problems" in run(evaluated, "verify")
+
+
+def copied(evaluated: Path, target: Path) -> Path:
+    """Copy protocols and submissions, without the finished cells."""
+    for name in ("protocols", "submissions"):
+        shutil.copytree(evaluated / name, target / name)
+    return target
+
+
+def test_a_result_of_another_submission_is_found(evaluated, tmp_path):
+    root = copied(evaluated, tmp_path)
+    other = write_noise(root, "other", seed=1)
+    shutil.copytree(root / "submissions" / "noise" / "results", other / "results")
+    said = run(root, "verify", code=1)
+    assert "/subject/artifacts: are not those that other pins" in said
+
+
+def test_a_number_that_does_not_follow_from_the_cells_is_found_even_with_fitting_digests(evaluated, tmp_path):
+    root = copied(evaluated, tmp_path)
+    path = result_files(root / "submissions" / "noise")[0]
+    result = read_result(path)
+    forged = (summarize("test_accuracy", "resnet-narrow/none", [0.1, 0.1]), *result.outcome.measurements[1:])
+    other = build_result(result.subject, result.outcome.model_copy(update={"measurements": forged}))
+    path.with_name(f"{other.name}.json").write_bytes(result_bytes(other))
+    assert "/outcome/measurements/0: test_accuracy does not follow from the cells" in run(root, "verify", code=1)
+
+
+def test_a_submission_cannot_bring_cells_for_clean_training(evaluated, tmp_path):
+    root = copied(evaluated, tmp_path)
+    path = result_files(root / "submissions" / "noise")[0]
+    result = read_result(path)
+    keys = result.outcome.references[0].cells
+    cells = tuple(cell.model_copy(update={"key": key}) for cell, key in zip(result.outcome.cells, keys, strict=True))
+    forged = build_result(result.subject, result.outcome.model_copy(update={"cells": cells}))
+    path.with_name(f"{forged.name}.json").write_bytes(result_bytes(forged))
+    path.unlink()
+    shutil.rmtree(root / "submissions" / "clean" / "results")
+    assert "2 cells to measure" in run(root, "evaluate", "submissions/clean", "--dry-run")
+    assert "4 cells to measure" in run(root, "evaluate", "submissions/noise", "--dry-run", "--tier", "full", "--fresh")
+
+
+def test_a_runs_file_without_its_result_is_found(evaluated, tmp_path):
+    root = copied(evaluated, tmp_path)
+    result_files(root / "submissions" / "noise")[0].unlink()
+    assert "the result that these runs found is gone" in run(root, "verify", code=1)
+
+
+def test_an_unfinished_submission_does_not_stop_the_others(evaluated, tmp_path):
+    root = copied(evaluated, tmp_path)
+    run(root, "new", "ue", "unfinished")
+    assert "unfinished" in run(root, "render")
+    assert "0 problems" in run(root, "verify")
+    assert "no training" in run(root, "evaluate", "submissions/noise")
 
 
 def test_rendering_twice_gives_the_same_bytes_and_check_notices_a_change(evaluated):

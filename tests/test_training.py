@@ -146,3 +146,20 @@ def test_without_augmentation_no_random_number_is_drawn():
     batch = torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     assert augment_batch(batch, Augmentation(), generator) is batch
     assert torch.equal(generator.get_state(), state)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_two_steps_of_sgd_are_those_worked_out_by_hand(nesterov):
+    """One weight per class, one constant image: the update rule with momentum and weight decay, in plain numbers."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False)).double()
+    model[1].weight.data.copy_(torch.tensor([[0.3], [-0.2]]))
+    batch = Labeled(torch.ones(4, 1, 1, 1, dtype=torch.float64), torch.zeros(4, dtype=torch.int64))
+    settings = recipe(epochs=2, batch_size=4, schedule="constant", weight_decay=0.1, nesterov=nesterov)
+    generator = generator_for("cell", "shuffle")
+    train(model, batch, batch, settings, NONE, shuffle=generator, augment=generator, probe=lambda *_: None)
+    weight, velocity = torch.tensor([0.3, -0.2], dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
+    for _ in range(2):
+        gradient = torch.softmax(weight, 0) - torch.tensor([1.0, 0.0], dtype=torch.float64) + 0.1 * weight
+        velocity = 0.9 * velocity + gradient
+        weight = weight - 0.1 * (gradient + 0.9 * velocity if nesterov else velocity)
+    assert model[1].weight.detach().flatten().tolist() == pytest.approx(weight.tolist(), rel=1e-12)

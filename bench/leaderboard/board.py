@@ -137,7 +137,7 @@ def _note(entry: Entry, drop: Measurement | None, anchor: str, accuracy: Shown) 
         return f"{sentence} {control_sentence(drop)}"
     if entry.role == "reference":
         return "The anchor: every drop and every Unlearnable Distance is taken against it."
-    return "" if accuracy.measured else accuracy.reason or "No result of this protocol is stored yet."
+    return "" if accuracy.measured else accuracy.reason or "No result that the board can show is stored yet."
 
 
 def _ties_sentence(entries: int, seeds: int) -> str:
@@ -236,7 +236,8 @@ def _tradeoff_figure(rows: list[Row]) -> Figure:
     )
     caption = (
         "Near the lower left: the network neither learns the task nor keeps layers that can still change its loss. "
-        "Far from the diagonal, the two measures disagree."
+        "The two measures disagree at the upper left, where layers can still change the loss although the task is not "
+        "learned, and at the lower right, where the task is learned although hardly any layer can."
     )
     spec = charts.tradeoff_chart(
         frame,

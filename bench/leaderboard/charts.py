@@ -14,6 +14,7 @@ Spec = dict[str, Any]
 
 THIS, CLEAN = "this submission", "clean training"
 ENTRY, CONTROL, REFERENCE = "ranked entry", "control", "reference"
+INTERVAL_WIDTH = 330
 
 _THEME: Spec = {
     "background": "transparent",
@@ -48,12 +49,13 @@ _SERIES_SHAPE = alt.Scale(domain=[THIS, CLEAN], range=["circle", "diamond"])
 
 
 def interval_chart(rows: pd.DataFrame, *, name: str, title: str, description: str) -> Spec:
-    """Draw mean and 95 % interval of each entry of a board, best first.
+    """Draw mean and 95 % interval of each entry of a board, best first, the name above its line.
 
     rows: columns `name`, `role`, `value`, `low`, `high` (NaN without interval), in the unit shown, in board order.
     """
     order = list(dict.fromkeys(rows["name"]))
-    y = alt.Y("name:N", title=None, sort=order, axis=alt.Axis(labelLimit=190, ticks=False, domain=False, grid=True))
+    # Names stand in the plot and not beside it: on a phone the labels of an axis take half of the width.
+    y = alt.Y("name:N", title=None, sort=order, axis=alt.Axis(labels=False, ticks=False, domain=False, grid=True))
     color = alt.Color("role:N", scale=_role_colors(), legend=alt.Legend(title=None))
     base = alt.Chart().encode(y=y)
     x = alt.X("value:Q", title=title, scale=alt.Scale(zero=True, nice=True))
@@ -73,10 +75,14 @@ def interval_chart(rows: pd.DataFrame, *, name: str, title: str, description: st
         )
         .properties(name=f"{name}_means")
     )
-    height = max(90, 30 * len(order))
-    return _finish(
-        alt.layer(bars, dots, data=_data(rows)), name=name, description=description, width=330, height=height
+    names = (
+        base.mark_text(align="left", baseline="bottom", dy=-7, limit=INTERVAL_WIDTH, aria=False)
+        .encode(x=alt.value(0), text="name:N")
+        .properties(name=f"{name}_names")
     )
+    chart = alt.layer(bars, dots, names, data=_data(rows))
+    height = max(90, 42 * len(order))
+    return _finish(chart, name=name, description=description, width=INTERVAL_WIDTH, height=height)
 
 
 def tradeoff_chart(rows: pd.DataFrame, *, name: str, x_title: str, y_title: str, description: str) -> Spec:

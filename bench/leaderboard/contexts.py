@@ -171,7 +171,7 @@ class ResultSection:
 
 @dataclass(frozen=True)
 class StoredRow:
-    """One line of the list of all results. state: shown, superseded, or measured under another wording."""
+    """One line of the list of all results. state: shown, superseded, or why it is not on the board."""
 
     protocol: str
     tier: str
@@ -237,9 +237,10 @@ class MetricsContext(Context):
 
 @dataclass(frozen=True, kw_only=True)
 class GuideContext(Context):
-    """A page of prose: how to submit, how to read, nothing here."""
+    """A page of prose: how to submit, how to read, nothing here. margin: of the control, in words."""
 
     facts: tuple[Fact, ...] = ()
     protocols: tuple[str, ...] = field(default=())
     families: tuple[str, ...] = field(default=())
     statuses: tuple[tuple[str, str], ...] = field(default=())
+    margin: str = ""

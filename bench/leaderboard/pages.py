@@ -57,7 +57,8 @@ def render_site(root: Path, out: Path, *, protocols: Mapping[str, Protocol] | No
     """Render the site of a repository into `out`; return the files of the site, sorted.
 
     protocols: by id, instead of the bundled ones. Files in `out` that no earlier rendering wrote are left alone.
-    Raises InvalidSubmission, CorruptResult and UsageProblem.
+    Submissions that cannot be read are left out; `sources.unreadable_submissions` names them.
+    Raises CorruptResult and UsageProblem.
     """
     files = build_files(root, protocols=protocols)
     return publishing.write_files(files, out)

@@ -16,7 +16,15 @@ from bench.leaderboard.contexts import (
 )
 from bench.leaderboard.figures import DataTable
 from bench.leaderboard.sources import Sources
-from bench.leaderboard.wording import DIRECTION_WORDS, STATUS_WORDS, condition_words, list_words, number, unit_words
+from bench.leaderboard.wording import (
+    DIRECTION_WORDS,
+    STATUS_WORDS,
+    condition_words,
+    list_words,
+    margin_words,
+    number,
+    unit_words,
+)
 from bench.metrics.catalog import METRICS, Metric
 from bench.protocol import Protocol, Split
 from bench.submission import FAMILIES, MANIFEST_LIMIT_BYTES
@@ -109,6 +117,7 @@ def read_contexts(sources: Sources) -> list[GuideContext]:  # noqa: ARG001 - eve
             description="Intervals, ranks, ties, reference, control and status words.",
             section="read",
             statuses=tuple((STATUS_WORDS[key], meaning) for key, meaning in _STATUS_MEANINGS.items()),
+            margin=margin_words(),
         )
     ]
 

@@ -33,6 +33,7 @@ from bench.leaderboard.wording import (
     drop_sentence,
     list_words,
     machine_words,
+    margin_words,
     number,
     seeds_words,
     show,
@@ -163,7 +164,7 @@ def _standing_sentence(entry: Entry, protocol: Protocol, places: Standings) -> s
     if entry.role == "reference":
         return "This is the reference: it is what other submissions are compared with, and is not ranked."
     if entry.role == "control":
-        return "This is a control: it must show no effect, and is not ranked."
+        return f"This is a control: it must show no effect larger than {margin_words()}, and is not ranked."
     if standing is None:
         return "Not ranked: the primary metric has not been measured."
     condition = condition_words(protocol.primary.label)
@@ -249,6 +250,8 @@ def _stored_row(sources: Sources, entry: Entry, stored: StoredResult) -> StoredR
         state = "protocol no longer known"
     elif protocol.sha256 != subject.protocol.sha256:
         state = "answers an earlier wording of the protocol, not on the board"
+    elif not entry.owns(stored):
+        state = "of another artifact, not on the board"
     else:
         state = "shown" if entry.shown(protocol) == stored else "superseded"
     ended = time_words(last_run(stored))

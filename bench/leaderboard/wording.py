@@ -13,6 +13,12 @@ MINUS = "\u2212"
 NO_INTERVAL = "one seed, no interval"
 NOT_RECORDED = "not recorded"
 
+CONTROL_MARGIN = 0.03
+"""Largest change of clean test accuracy that counts as no effect of a control.
+
+The reason: a milestone of this benchmark asks that random noise of the same budget cost less than 3 points.
+"""
+
 STATUS_WORDS = {
     "ok": "measured",
     "not_run": "not run",
@@ -64,7 +70,7 @@ class Shown:
 
     text: the rounded mean with its unit, or a status in words. interval: in words, empty without a mean.
     sort: the full-precision value for sorting, empty where there is none. reason: why a number is missing.
-    bounds: of the interval, unrounded.
+    bounds: of the interval, unrounded, cut at the bounds of the metric.
     """
 
     text: str
@@ -90,7 +96,7 @@ def show(metric: Metric, measurement: Measurement | None) -> Shown:
         repr(measurement.mean),
         count,
         measured=True,
-        bounds=measurement.ci95,
+        bounds=None if measurement.ci95 is None else within_bounds(metric, measurement.ci95),
     )
 
 
@@ -110,9 +116,16 @@ def with_unit(metric: Metric, value: float) -> str:
 
 
 def interval_text(metric: Metric, interval: tuple[float, float]) -> str:
-    """Return an interval as `95.0 to 97.2`, in the unit shown."""
-    low, high = interval
+    """Return an interval as `95.0 to 97.2`, in the unit shown, cut at the bounds of the metric."""
+    low, high = within_bounds(metric, interval)
     return f"{number(metric, low)} to {number(metric, high)}"
+
+
+def within_bounds(metric: Metric, interval: tuple[float, float]) -> tuple[float, float]:
+    """Cut an interval at the smallest and largest value that the metric can have."""
+    low, high = interval
+    smallest, largest = metric.bounds
+    return (low if smallest is None else max(low, smallest), high if largest is None else min(high, largest))
 
 
 def scale(metric: Metric) -> float:
@@ -152,18 +165,35 @@ def drop_sentence(name: str, reference: str, drop: Measurement | None, metric: M
     return f"{name} {verb} clean test accuracy by {amount} points against {reference} (95\u202f% interval {interval})."
 
 
+def margin_words() -> str:
+    """Return the margin of the control: `3 points`."""
+    return f"{CONTROL_MARGIN * 100:g} points"
+
+
 def control_sentence(drop: Measurement | None) -> str:
-    """Say whether a control shows an effect, which it must not."""
+    """Say whether a control shows an effect, which it must not: yes, no, or not decided.
+
+    Equivalence reading: no effect needs the whole interval within CONTROL_MARGIN, an effect the whole one beyond it.
+    """
+    margin = margin_words()
     if drop is None or drop.mean is None:
         return "It has not been measured, so the board has no check that harmless noise shows no effect."
     if drop.ci95 is None:
-        return "One seed gives no interval, so it cannot be said whether this control shows an effect."
+        return f"One seed gives no interval and does not decide whether the control has an effect of {margin}."
     low, high = drop.ci95
-    if low <= 0 <= high:
-        return "The interval contains 0: the control shows no effect, as it must not."
+    if low > -CONTROL_MARGIN and high < CONTROL_MARGIN:
+        return (
+            f"The whole interval is within {margin} of 0: the control shows no effect larger than {margin}, "
+            "as it must not."
+        )
+    if low > CONTROL_MARGIN or high < -CONTROL_MARGIN:
+        return (
+            f"The whole interval is more than {margin} from 0, so the control shows an effect: "
+            "this board needs an explanation."
+        )
     return (
-        "The interval does not contain 0: the control shows an effect, which it must not. "
-        "Effects of this size on the board may come from changing the images at all."
+        f"The interval is neither wholly within nor wholly beyond {margin} of 0: "
+        f"the seeds do not decide whether the control has an effect of {margin}."
     )
 
 

@@ -42,8 +42,8 @@ CELL_MODULES = (
 Loaders of data sets and readers of artifacts are not among them: what they give is pinned by digests.
 """
 
-METRIC_MODULES = ("bench.metrics.distance", "bench.tracks.ue")
-"""Modules that decide which metrics follow from finished cells."""
+METRIC_MODULES = ("bench.metrics.distance", "bench.perturbation_check", "bench.results", "bench.tracks.ue")
+"""Modules that decide what follows from finished cells and what is said about an artifact."""
 
 Cells = Mapping[Cell, CellResult]
 

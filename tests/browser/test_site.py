@@ -142,6 +142,34 @@ def test_wide_tables_scroll_in_a_region_that_the_keyboard_reaches(watched: Watch
     page.wait_for_function("document.activeElement.scrollLeft > 0")
 
 
+@pytest.mark.parametrize("width", [320, 360])
+def test_on_a_phone_method_alone_sticks_and_takes_two_fifths_at_most(watched: Watched, width: int) -> None:
+    page = watched.open(BOARD, viewport={"width": width, "height": 800})
+    region = page.get_by_role("region", name=re.compile("^Submissions to"))
+    expect(page.get_by_text("Swipe sideways").first).to_be_visible()
+    region.evaluate("region => { region.scrollLeft = 300; }")
+    start, space = region.evaluate("region => [region.getBoundingClientRect().left, region.clientWidth]")
+    cells = page.locator("#board tbody tr").first.locator("td, th")
+    boxes = [cells.nth(index).bounding_box() or {"x": 0.0, "width": 0.0} for index in range(2)]
+    assert boxes[0]["x"] + boxes[0]["width"] < start
+    assert boxes[1]["x"] == pytest.approx(start, abs=1)  # whole pixels: half of one at either edge
+    assert boxes[1]["width"] <= 0.4 * space + 1
+    assert page.locator("#board").evaluate("table => getComputedStyle(table).borderCollapse") == "separate"
+
+
+def test_on_a_wide_screen_there_is_no_hint_to_swipe(watched: Watched) -> None:
+    expect(watched.open(BOARD).get_by_text("Swipe sideways").first).to_be_hidden()
+
+
+def test_names_in_the_interval_chart_can_be_read_on_a_phone(watched: Watched) -> None:
+    page = watched.open(BOARD, viewport={"width": 360, "height": 800}, java_script_enabled=False)
+    name = page.locator("#accuracy svg text").filter(has_text="Random noise")
+    size = name.evaluate(
+        "text => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a"  # user units to pixels
+    )
+    assert size >= 10.5
+
+
 def test_hostile_names_are_shown_as_text(watched: Watched) -> None:
     page = watched.open(HOSTILE, viewport={"width": 360, "height": 800})
     assert page.get_by_role("heading", level=1).inner_text().startswith("<script>alert(1)</script>WWW")

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from bench.leaderboard.frame import learnable_frame, measurement_frame, sal_frame, seed_frame, shown_results, wide_frame
-from bench.leaderboard.sources import read_sources
-from tests.factories import CLEAN, Found, make_protocol, make_result, make_run, write_board, write_submission
+from bench.leaderboard.sources import read_sources, unreadable_submissions
+from tests.factories import CLEAN, HEX, Found, make_protocol, make_result, make_run, write_board, write_submission
 
 PRIMARY = "resnet-narrow/none"
 
@@ -60,6 +60,50 @@ def test_of_one_tier_the_latest_run_is_shown(tmp_path: Path) -> None:
     shown = read_sources(tmp_path, protocols={protocol.id: protocol}).entries[0].shown(protocol)
     assert shown is not None
     assert shown.result.id == new[0].id
+
+
+def test_a_result_of_another_artifact_is_not_shown(tmp_path: Path) -> None:
+    protocol = make_protocol()
+    other = make_result(protocol, digest=HEX[::-1])
+    write_submission(tmp_path, "fog", results=[(other, make_run())])
+    entry = read_sources(tmp_path, protocols={protocol.id: protocol}).entries[0]
+    assert entry.results[0].result == other
+    assert entry.shown(protocol) is None
+
+
+def test_a_result_of_the_pinned_artifact_is_shown_before_a_later_one_of_another(tmp_path: Path) -> None:
+    protocol = make_protocol()
+    mine = (make_result(protocol), make_run(ended="2026-01-01T00:00:00Z"))
+    other = (make_result(protocol, digest=HEX[::-1]), make_run(ended="2026-02-01T00:00:00Z"))
+    write_submission(tmp_path, "fog", results=[mine, other])
+    shown = read_sources(tmp_path, protocols={protocol.id: protocol}).entries[0].shown(protocol)
+    assert shown is not None
+    assert shown.result == mine[0]
+
+
+def test_a_reference_without_artifact_shows_no_result_of_one(tmp_path: Path) -> None:
+    protocol = make_protocol()
+    write_submission(tmp_path, "clean", family="reference", results=[(make_result(protocol), make_run())])
+    assert read_sources(tmp_path, protocols={protocol.id: protocol}).reference(protocol) is None
+
+
+def test_submissions_that_cannot_be_read_are_left_out_with_a_reason_each(tmp_path: Path) -> None:
+    write_submission(tmp_path, "fog")
+    for slug, text in (("draft", 'schema = "bench.submission/1"\n'), ("torn", "slug = [")):
+        folder = tmp_path / "submissions" / slug
+        folder.mkdir()
+        (folder / "submission.toml").write_text(text, encoding="utf-8")
+    protocol = make_protocol()
+    sources = read_sources(tmp_path, protocols={protocol.id: protocol})
+    assert [entry.slug for entry in sources.entries] == ["fog"]
+    draft, torn = unreadable_submissions(tmp_path)
+    assert sources.left_out == (draft, torn)
+    assert draft.startswith(
+        "submissions/draft: left out of the site: submission.toml: 8 validation errors for Manifest"
+    )
+    assert "the first at track;" in draft
+    assert torn.startswith("submissions/torn: left out of the site: ")
+    assert all("bench validate" in line and "\n" not in line for line in (draft, torn))
 
 
 def test_a_result_of_another_wording_of_the_protocol_is_not_shown(tmp_path: Path) -> None:

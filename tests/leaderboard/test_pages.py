@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urldefrag
@@ -11,7 +12,7 @@ from bench.errors import UsageProblem
 from bench.leaderboard.pages import build_files, render_site, stale_files
 from bench.protocol import protocol_ids
 from bench.results import Measurement
-from tests.factories import CLEAN, Found, make_protocol, make_result, make_run, write_board, write_submission
+from tests.factories import CLEAN, HEX, Found, make_protocol, make_result, make_run, write_board, write_submission
 from tests.leaderboard.conftest import Built
 
 BOARD = "ue/ue-tiny-v1/index.html"
@@ -55,8 +56,10 @@ def test_board_lists_ranked_entries_then_anchors_then_what_is_not_measured(built
 
 
 def test_control_says_whether_it_shows_an_effect(built: Built) -> None:
-    assert "the control shows no effect, as it must not" in built.text(BOARD)
-    assert "the control shows no effect, as it must not" in built.text("submissions/random/index.html")
+    # Drops of 0.5, 0.2 and 0.1 points: mean 0.27, half width 2.484 * 0.21 = 0.52, all within 3 points.
+    for name in (BOARD, "submissions/random/index.html"):
+        assert "the control shows no effect larger than 3 points, as it must not" in built.text(name)
+    assert "cost less than 3 points" in built.text("read/index.html")
 
 
 def test_submission_page_states_the_drop_with_its_interval(built: Built) -> None:
@@ -70,6 +73,60 @@ def test_submission_page_lists_every_stored_result_and_its_state(built: Built) -
     rows = built.text("submissions/mist/index.html").split('id="stored-caption"')[1]
     assert rows.count("<td>shown</td>") == 1
     assert rows.count("<td>superseded</td>") == 1
+
+
+def test_a_result_of_another_submission_is_listed_and_never_ranked(tmp_path: Path) -> None:
+    protocol = write_board(tmp_path)
+    text = (tmp_path / "submissions/rime/submission.toml").read_text(encoding="utf-8")
+    (tmp_path / "submissions/rime/submission.toml").write_text(text.replace(HEX, HEX[::-1]), encoding="utf-8")
+    shutil.copytree(tmp_path / "submissions/fog/results", tmp_path / "submissions/rime/results")
+    files = build_files(tmp_path, protocols={protocol.id: protocol})
+    rime = next(words(row) for row in rows_of(files[BOARD].decode(), "board") if "Rime" in row)
+    assert rime.startswith("unranked Rime")
+    assert "10.5" not in rime
+    page = files["submissions/rime/index.html"].decode()
+    assert "<td>of another artifact, not on the board</td>" in page
+    assert "no result that the board can show is stored" in page
+    assert b",rime," not in files["ue/ue-tiny-v1/ue-tiny-v1.csv"]
+
+
+def test_an_unfinished_submission_does_not_stop_the_rendering(tmp_path: Path) -> None:
+    protocol = write_board(tmp_path)
+    (tmp_path / "submissions/draft").mkdir()
+    (tmp_path / "submissions/draft/submission.toml").write_text("", encoding="utf-8")
+    files = build_files(tmp_path, protocols={protocol.id: protocol})
+    assert "submissions/fog/index.html" in files
+    assert "submissions/draft/index.html" not in files
+
+
+def test_intervals_are_cut_on_pages_and_whole_in_the_csv(tmp_path: Path) -> None:
+    protocol = make_protocol()
+    result = make_result(protocol, Found((0.999, 1.0, 1.0)))
+    write_submission(tmp_path, "fog", results=[(result, make_run())])
+    files = build_files(tmp_path, protocols={protocol.id: protocol})
+    assert "99.8 to 100.0" in files[BOARD].decode()
+    stored = result.measurement("test_accuracy", protocol.primary.label)
+    assert stored is not None
+    assert stored.ci95 is not None
+    assert stored.ci95[1] > 1
+    assert repr(stored.ci95[1]) in files["ue/ue-tiny-v1/ue-tiny-v1.csv"].decode()
+
+
+def test_pages_on_sal_say_when_it_is_measured(built: Built) -> None:
+    sentence = "not after every epoch"
+    for name in ("metrics/ud/index.html", "protocols/ue-tiny-v1/index.html"):
+        assert sentence in words(built.text(name))
+    assert sentence not in words(built.text("metrics/test_accuracy/index.html"))
+
+
+def test_the_page_for_missing_addresses_needs_no_other_file(built: Built) -> None:
+    text = built.text("404.html")
+    assert not re.search(r"<script|stylesheet|assets/", text)
+    assert "Go to the front page" in text
+
+
+def test_no_page_speaks_of_a_diagonal_that_is_not_drawn(built: Built) -> None:
+    assert "diagonal" not in built.text(BOARD)
 
 
 def test_raw_results_are_copied_byte_for_byte(built: Built) -> None:

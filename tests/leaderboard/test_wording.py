@@ -69,11 +69,41 @@ def test_drop_sentence_with_one_seed_and_with_none() -> None:
     assert drop_sentence("X", "Clean", None, DROP).endswith("not measured yet.")
 
 
-def test_control_sentence_depends_on_whether_the_interval_holds_zero() -> None:
-    assert "no effect" in control_sentence(drop(0.01, -0.01, 0.0))
-    assert "shows an effect, which it must not" in control_sentence(drop(0.10, 0.11, 0.12))
-    assert "cannot be said" in control_sentence(drop(0.1))
+NO_EFFECT = "shows no effect larger than 3 points, as it must not"
+EFFECT = "shows an effect: this board needs an explanation"
+UNDECIDED = "the seeds do not decide whether the control has an effect of 3 points"
+
+
+# Half width of three seeds: 4.302653 sd / sqrt(3) = 2.484 sd.
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((0.01, -0.01, 0.0), NO_EFFECT),  # -2.5 to 2.5 points
+        ((0.009, 0.010, 0.011), NO_EFFECT),  # 0.8 to 1.2 points: away from 0 and still no effect of 3 points
+        ((0.10, 0.11, 0.12), EFFECT),  # 8.5 to 13.5 points
+        ((-0.10, -0.11, -0.12), EFFECT),
+        ((0.10, -0.10, 0.0), UNDECIDED),  # -24.8 to 24.8 points: contains 0 and proves nothing
+        ((0.03, 0.04, 0.05), UNDECIDED),  # 1.5 to 6.5 points
+    ],
+)
+def test_control_sentence_reads_the_whole_interval_against_the_margin(values: tuple[float, ...], words: str) -> None:
+    assert [text for text in (NO_EFFECT, EFFECT, UNDECIDED) if text in control_sentence(drop(*values))] == [words]
+
+
+def test_control_sentence_without_an_interval_decides_nothing() -> None:
+    assert "does not decide" in control_sentence(drop(0.0))
     assert "not been measured" in control_sentence(None)
+
+
+def test_intervals_on_pages_end_at_the_bounds_of_the_metric() -> None:
+    # 0.999, 1, 1: mean 0.99967, half width 4.302653 * 0.000577 / sqrt(3) = 0.00143, so the interval passes 1.
+    measured = summarize("train_accuracy", "m/none", (0.999, 1.0, 1.0))
+    assert measured.ci95 is not None
+    assert measured.ci95[1] > 1
+    shown = show(METRICS["train_accuracy"], measured)
+    assert shown.interval == "99.8 to 100.0"
+    assert shown.bounds == (measured.ci95[0], 1.0)
+    assert interval_text(METRICS["ud"], (-0.2, 1.4)) == "0.00 to 1.40"
 
 
 def test_list_words_joins_as_one_speaks() -> None:

@@ -1,0 +1,38 @@
+"""The repository's own submissions and results are held to the rules that everybody's are."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.problems import exit_code, format_problems
+from bench.protocol import load_protocol
+from bench.store import load_results
+from bench.submission import load_submission
+from bench.tracks.ue import build_subject
+from bench.validation import validate_folder
+from bench.verification import verify
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = sorted(path.parent for path in (ROOT / "submissions").glob("*/submission.toml"))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_shipped_submission_is_valid(folder):
+    problems = validate_folder(folder)
+    assert exit_code(problems) == 0, format_problems(problems)
+
+
+def test_every_stored_result_follows_from_its_cells_and_belongs_where_it_lies():
+    count, problems = verify(ROOT, [ROOT / "submissions"])
+    assert problems == []
+    assert count >= 4
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_stored_results_were_measured_by_the_code_as_it_is(folder):
+    """A change of evaluation code makes the numbers old: measure again, or remove them."""
+    assert load_submission(folder).manifest.protocols
+    for stored in load_results(folder):
+        subject = stored.result.subject
+        now = build_subject(load_protocol(subject.protocol.id), subject.tier, subject.artifacts)
+        assert subject == now, f"{stored.path}: measured by other code or under another protocol text"
