@@ -23,10 +23,9 @@ from bench.errors import EnvironmentProblem, InvalidSubmission, RefusedArtifact
 from bench.files import write_atomically
 from bench.problems import quoted, visible
 from bench.safetensors_header import HEADER_LIMIT_BYTES, HeaderError, TensorEntry
-from bench.submission import Artifact
+from bench.submission import ARTIFACT_LIMIT_BYTES, Artifact, ArtifactDraft
 from bench.untrusted import read_untrusted
 
-ARTIFACT_LIMIT_BYTES = 1024**3
 SUFFIX = ".safetensors"
 TENSOR = "delta"
 HEADER_SECONDS = 20
@@ -54,9 +53,10 @@ class Perturbation:
     size: int
 
 
-def read_perturbation(folder: Path, artifact: Artifact) -> Perturbation:
+def read_perturbation(folder: Path, artifact: Artifact | ArtifactDraft) -> Perturbation:
     """Read the perturbation of a submission; its digest, size, shape and budget are left to `check_perturbation`.
 
+    A draft needs a usable path; without a tensor name, the one tensor of the file is taken whatever its name.
     Raises RefusedArtifact where the file is unsafe: not a regular safetensors file inside the folder, too large,
     changed while it was read, or inconsistent; MissingArtifact where there is none; InvalidSubmission where it holds
     something else.
@@ -99,7 +99,8 @@ def decode_perturbation(
 ) -> Integers:
     """Return the one tensor of a safetensors file as a view of `content`.
 
-    read_header: parses a header, in a child process by default. Raises RefusedArtifact or InvalidSubmission.
+    tensor: its name, "" for any. read_header: parses a header, in a child process by default.
+    Raises RefusedArtifact or InvalidSubmission.
     """
     where = visible(path)
     length = int.from_bytes(content[:8], "little")
@@ -153,9 +154,10 @@ def _entries(verdict: dict[str, Any]) -> list[TensorEntry]:
 
 def _only_entry(entries: list[TensorEntry], where: str, tensor: str) -> TensorEntry:
     names = [entry.name for entry in entries]
-    if names != [tensor]:
+    if names != [tensor] and (tensor or len(names) != 1):
         found = ", ".join(quoted(name, 40) for name in names[:5])
-        raise InvalidSubmission(f"{where}: expected the one tensor {quoted(tensor)}, found {len(names)}: {found}")
+        expected = f"the one tensor {quoted(tensor)}" if tensor else "one tensor"
+        raise InvalidSubmission(f"{where}: expected {expected}, found {len(names)}: {found}")
     entry = entries[0]
     if entry.dtype not in PERTURBATION_DTYPES:
         raise InvalidSubmission(f"{where}: expected dtype int8 (I8) in 1/255 units, got {entry.dtype}")

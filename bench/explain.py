@@ -104,5 +104,9 @@ def _first_line(entry: str) -> str:
     return _summary(ast.get_docstring(tree))
 
 
+def _module_docstring(function: Callable[..., object]) -> str | None:
+    return sys.modules[function.__module__].__doc__
+
+
 def _summary(docstring: str | None) -> str:
     return (docstring or "").strip().split("\n", 1)[0]

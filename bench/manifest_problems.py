@@ -4,7 +4,7 @@ May import pydantic, bench.errors and records; opens no file, so it needs no num
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -13,8 +13,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from bench.problems import Problem, quoted, visible
-from bench.submission import MANIFEST_NAME, Artifact, Manifest, manifest_table
-from bench.toml_lines import key_lines, line_of, pointer_to
+from bench.submission import MANIFEST_NAME, Artifact, ArtifactDraft, CraftRecipe, Manifest, manifest_table
+from bench.toml_lines import NumberTooLong, key_lines, line_of, pointer_to
 
 FILL_IN = "FILL-IN"
 """How the placeholders of `bench new` begin; a manifest that still holds one is not ready."""
@@ -40,9 +40,14 @@ class ManifestText:
         value = self.table.get(key)
         return list(enumerate(value)) if isinstance(value, tuple) else []
 
-    def artifacts(self) -> list[tuple[int, Artifact]]:
-        """Return the artifacts that are well-formed, with their indices."""
-        return [(index, found) for index, entry in self.entries("artifact") if (found := _artifact(entry)) is not None]
+    def artifacts(self) -> list[tuple[int, ArtifactDraft]]:
+        """Return what can be used of each artifact, with their indices."""
+        return [(index, _draft(entry)) for index, entry in self.entries("artifact") if isinstance(entry, dict)]
+
+    def listed_paths(self) -> list[str]:
+        """Return the paths of the artifacts as they are written, well-formed or not."""
+        paths = [entry.get("path") for _, entry in self.entries("artifact") if isinstance(entry, dict)]
+        return [path for path in paths if isinstance(path, str)]
 
     def protocols(self) -> list[tuple[int, str]]:
         """Return the protocol names that are filled in, with their indices."""
@@ -54,6 +59,8 @@ def parse_text(text: str, shown: str) -> ManifestText | Problem:
     try:
         table = manifest_table(text)
         return ManifestText(shown, table, key_lines(text))
+    except NumberTooLong as error:
+        return Problem(shown, "", "number", str(error), "write a number of fewer digits there", line=error.line)
     except (ValueError, RecursionError) as error:
         match = re.search(r"\(at line (\d+)", str(error))
         line = int(match.group(1)) if match else None
@@ -69,7 +76,9 @@ def find_problems(manifest: ManifestText) -> list[Problem]:
         Manifest.model_validate(manifest.table)
     except ValidationError as error:
         known = {pointer for pointer, _ in unfilled}
-        found = [_explain(manifest, item) for item in error.errors(include_url=False) if not _is_echo(item)]
+        items = [item for item in error.errors(include_url=False) if not _is_echo(item)]
+        misspelled = _misspelled(items)
+        found = [_explain(manifest, item, misspelled) for item in items if item["loc"] not in misspelled.values()]
         problems += [problem for problem in found if problem.pointer not in known]
     return problems
 
@@ -79,17 +88,32 @@ def is_fill_in(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(FILL_IN)
 
 
-def nearest(name: str, known: Any) -> str:
-    """Return `, did you mean 'x'?` for the closest known name, nothing where none is close."""
-    close = get_close_matches(name[:100], [str(item) for item in known], n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
+def suggest(name: str, known: Iterable[str], remedy: str) -> str:
+    """Return a remedy, after the question whether the closest known name was meant, where one is close."""
+    close = _nearest(name, known)
+    return f"did you mean {close!r}? {remedy[:1].upper()}{remedy[1:]}".rstrip() if close else remedy
 
 
-def _artifact(entry: Any) -> Artifact | None:
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    # 0.6, the cutoff by default, takes 'colour' for 'disclosure'.
+    close = get_close_matches(name[:100], list(known), n=1, cutoff=0.7)
+    return close[0] if close else None
+
+
+def _draft(entry: dict[str, Any]) -> ArtifactDraft:
+    unfilled = frozenset(key for key, value in entry.items() if any(_fill_ins(value)))
+    unusable = set(unfilled)
     try:
-        return Artifact.model_validate(entry)
-    except ValidationError:
-        return None
+        Artifact.model_validate(entry)
+    except ValidationError as error:
+        unusable |= {str(item["loc"][0]) for item in error.errors(include_url=False)}
+    fields = ArtifactDraft.__dataclass_fields__.keys() - {"unusable", "unfilled"}
+    usable = {key: value for key, value in entry.items() if key in fields - unusable}
+    if "recipe" in usable:
+        usable["recipe"] = CraftRecipe.model_validate(usable["recipe"])
+    if "tensor" in unusable:
+        usable["tensor"] = ""
+    return ArtifactDraft(**usable, unusable=frozenset(unusable), unfilled=unfilled)
 
 
 def _fill_ins(value: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
@@ -115,7 +139,21 @@ def _is_echo(item: Any) -> bool:
     return bool(item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"])
 
 
-def _explain(manifest: ManifestText, item: Any) -> Problem:
+Location = tuple[str | int, ...]
+
+
+def _misspelled(items: list[Any]) -> dict[Location, Location]:
+    """Return the unknown keys that come nearest to a key missing from their table, each with that key's location."""
+    missing = {item["loc"] for item in items if item["type"] == "missing"}
+    meant: dict[Location, Location] = {}
+    for location in (item["loc"] for item in items if item["type"] == "extra_forbidden" and missing):
+        key = (*location[:-1], _nearest(str(location[-1]), _keys_at(location[:-1])))
+        if key in missing and key not in meant.values():
+            meant[location] = key
+    return meant
+
+
+def _explain(manifest: ManifestText, item: Any, misspelled: dict[Location, Location]) -> Problem:
     """Turn one pydantic error into a problem with the words of the manifest."""
     location = item["loc"]
     kind, got, context = item["type"], item["input"], item.get("ctx", {})
@@ -124,20 +162,21 @@ def _explain(manifest: ManifestText, item: Any) -> Problem:
     pointer = pointer_to(*location)
     if kind == "extra_forbidden":
         known = _keys_at(location[:-1])
-        remedy = f"remove it{nearest(str(location[-1]), known)} (keys here: {', '.join(known)})"
+        remedy = f"remove it; keys here: {', '.join(known)}"
+        remedy = suggest(str(location[-1]), known, "" if location in misspelled else remedy)
         return manifest.problem(pointer, "unknown-key", f"unknown key {quoted(str(location[-1]))}", remedy)
     message, remedy = _words(kind, got, context, item["msg"])
     return manifest.problem(pointer, "value", message, remedy)
 
 
-def _missing(manifest: ManifestText, location: tuple[str | int, ...]) -> Problem:
+def _missing(manifest: ManifestText, location: Location) -> Problem:
     key, parent = str(location[-1]), pointer_to(*location[:-1])
     where = f"in the table {parent}" if parent else f"at the top of {MANIFEST_NAME}"
     message = f"the key {key!r} is missing"
     return manifest.problem(parent + pointer_to(key), "missing-key", message, f"add it {where}; `bench new` shows how")
 
 
-def _keys_at(location: tuple[str | int, ...]) -> list[str]:
+def _keys_at(location: Location) -> list[str]:
     """Return the keys that the record at a location may have."""
     record: type[BaseModel] = Manifest
     for part in location:
@@ -184,16 +223,14 @@ _WORDS: dict[str, Words] = {
         f"is {len(got)} characters long, at most {context['max_length']} are kept",
         "shorten it",
     ),
+    "less_than_equal": lambda got, context: (f"{_shown(got)} is too large", f"give at most {context['le']}"),
     "greater_than": lambda got, context: (f"{_shown(got)} is too small", f"give more than {context['gt']}"),
     "greater_than_equal": lambda got, context: (f"{_shown(got)} is too small", f"give at least {context['ge']}"),
     "string_pattern_mismatch": lambda got, context: (
         f"{_shown(got)} does not have the expected form",
         f"expected {_FORMS.get(context['pattern'], context['pattern'])}",
     ),
-    "literal_error": lambda got, context: (
-        f"{_shown(got)} is not one of the values that are allowed{nearest(str(got), _choices(context))}",
-        f"write {context['expected']}",
-    ),
+    "literal_error": lambda got, context: _literal_words(got, context["expected"]),
 }
 
 
@@ -206,8 +243,11 @@ def _words(kind: str, got: Any, context: dict[str, Any], fallback: str) -> tuple
     return f"{_shown(got)}: {fallback}", "see submissions/README.md"
 
 
-def _choices(context: dict[str, Any]) -> list[str]:
-    return re.findall(r"'([^']*)'", context["expected"])
+def _literal_words(got: Any, expected: str) -> tuple[str, str]:
+    if expected == "True":
+        return f"expected true, got {_shown(got)}", "write true to agree"
+    remedy = suggest(str(got), re.findall(r"'([^']*)'", expected), f"write {expected}")
+    return f"{_shown(got)} is not one of the values that are allowed", remedy
 
 
 def _shown(value: Any) -> str:
@@ -215,4 +255,6 @@ def _shown(value: Any) -> str:
         return "a table"
     if isinstance(value, tuple):
         return "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
     return quoted(value, 60) if isinstance(value, str) else visible(str(value), 60)

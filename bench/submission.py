@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import AfterValidator, Field
 
 from bench.errors import InvalidSubmission, UnknownName
 from bench.records import Record, parse_toml
-from bench.toml_lines import check_nesting
+from bench.toml_lines import check_nesting, check_numbers
 from bench.untrusted import read_untrusted
 
 MANIFEST_NAME = "submission.toml"
 MANIFEST_LIMIT_BYTES = 256 * 1024
+ARTIFACT_LIMIT_BYTES = 1024**3
 
 Family = Literal[
     "reference",
@@ -124,13 +125,33 @@ class Artifact(Record):
     protocol: Name
     path: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
     sha256: Digest
-    bytes: PositiveInt
+    bytes: int = Field(gt=0, le=ARTIFACT_LIMIT_BYTES)
     tensor: Name = "delta"
     layout: Literal["NCHW"] = "NCHW"
     order: Literal["dataset-index"] = "dataset-index"
     kind: Literal["sample-wise", "class-wise"]
     norm: Literal["linf", "l0", "l2"]
     recipe: CraftRecipe | None = None
+
+
+@dataclass(frozen=True)
+class ArtifactDraft:
+    """What of an [[artifact]] can be used, key by key, where the table as a whole may be wrong.
+
+    path, tensor: "" where unusable. Everything else: None where it is missing, malformed or still to be filled in.
+    unusable: the keys that are malformed or still to be filled in. unfilled: the latter alone.
+    """
+
+    path: str = ""
+    tensor: str = Artifact.model_fields["tensor"].default
+    protocol: str | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+    kind: Literal["sample-wise", "class-wise"] | None = None
+    norm: Literal["linf", "l0", "l2"] | None = None
+    recipe: CraftRecipe | None = None
+    unusable: frozenset[str] = frozenset()
+    unfilled: frozenset[str] = frozenset()
 
 
 class Reported(Record):
@@ -195,6 +216,7 @@ class Submission:
 def manifest_table(text: str) -> Any:
     """Parse the TOML of a manifest without looking at what it says. Raises ValueError, with the line in its text."""
     check_nesting(text)
+    check_numbers(text)
     return parse_toml(text)
 
 

@@ -1,4 +1,4 @@
-"""Where each key of a TOML text stands; and a bound on how deep the text may nest before it is parsed.
+"""Where each key of a TOML text stands; and bounds on its depth and its numbers, checked before it is parsed.
 
 May import the standard library alone. tomllib needs memory that grows with the square of a dotted key's length, so a
 small file can ask for gigabytes: `check_nesting` comes first wherever a text is not our own.
@@ -9,6 +9,8 @@ import tomllib
 from collections.abc import Iterator
 
 DEPTH_LIMIT = 16
+NUMBER_LIMIT = 100
+"""Characters of a number: Python refuses to read or to print integers of some thousand digits."""
 
 _TOKEN = re.compile(
     r'"""(?:[^\\]|\\.)*?"{3,5}|\'\'\'.*?\'{3,5}'  # strings of several lines
@@ -17,11 +19,27 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 
+_NUMBER_START = re.compile(r"[+-]?\d")
 _OPENING, _CLOSING = frozenset("[{"), frozenset("]}")
 
 
 class NestingError(ValueError):
     """A TOML text nests deeper than any record of ours."""
+
+
+class NumberTooLong(ValueError):
+    """A TOML text holds a number of more than NUMBER_LIMIT characters. line: where, 1-based."""
+
+    def __init__(self, line: int, length: int) -> None:
+        super().__init__(f"holds a number of {length} digits, at most {NUMBER_LIMIT} are read")
+        self.line = line
+
+
+def check_numbers(text: str) -> None:
+    """Raise NumberTooLong where a number, or a bare key that looks like one, has more than NUMBER_LIMIT characters."""
+    for line, part in _tokens(text):
+        if len(part) > NUMBER_LIMIT and _NUMBER_START.match(part):
+            raise NumberTooLong(line, len(part.lstrip("+-")))
 
 
 def check_nesting(text: str) -> None:

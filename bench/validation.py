@@ -1,7 +1,7 @@
 """Validation: every problem of a submission folder at once.
 
-May import numpy, bench.errors, records, bench.artifacts, bench.manifest_problems and bench.perturbation_check; no
-torch, no pandas. A data set is loaded only where a perturbation is to be checked against it.
+May import numpy, bench.errors, records, bench.artifacts, bench.manifest_problems, bench.perturbation_check and the
+table of attacks; no torch, no pandas. A data set is loaded only where a perturbation is to be checked against it.
 """
 
 import stat
@@ -13,15 +13,16 @@ from typing import Protocol as Interface
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.artifacts import MissingArtifact, Perturbation, read_perturbation
+from bench.artifacts import SUFFIX, MissingArtifact, Perturbation, read_perturbation
+from bench.attacks import ATTACKS
 from bench.budgets import allowed_norms
 from bench.errors import BenchError, DatasetMissing, InvalidSubmission, RefusedArtifact, UnknownName, UsageProblem
-from bench.manifest_problems import ManifestText, find_problems, is_fill_in, nearest, parse_text
+from bench.manifest_problems import ManifestText, find_problems, is_fill_in, parse_text, suggest
 from bench.metrics.catalog import METRICS
 from bench.perturbation_check import check_perturbation, identity_problems, perturbation_problems
 from bench.problems import Problem, exit_code, format_problems, quoted, visible
 from bench.protocol import Dataset, Protocol, load_protocol, protocol_ids
-from bench.submission import MANIFEST_NAME, Artifact, read_manifest
+from bench.submission import MANIFEST_NAME, Artifact, ArtifactDraft, read_manifest
 from bench.toml_lines import line_of
 from bench.untrusted import list_entries
 
@@ -66,7 +67,7 @@ def validate_folder(
     reader = _Reader(folder, manifest, known, load_data or _load_data)
     for index, artifact in manifest.artifacts():
         problems += _artifact_problems(reader, f"/artifact/{index}", artifact)
-    problems += _entry_problems(folder, {MANIFEST_NAME, *(artifact.path for _, artifact in manifest.artifacts())})
+    problems += _unlisted_problems(folder, manifest)
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file != manifest.shown, problem.line or 0))
 
 
@@ -104,7 +105,7 @@ def _protocol_problems(manifest: ManifestText, known: Mapping[str, Protocol]) ->
     for index, name in names:
         pointer = f"/protocols/{index}"
         if name not in known:
-            remedy = f"known protocols: {', '.join(sorted(known))}{nearest(name, known)}"
+            remedy = suggest(name, known, f"known protocols: {', '.join(sorted(known))}")
             yield manifest.problem(pointer, "protocol-unknown", f"unknown protocol {quoted(name)}", remedy)
         elif name in [earlier for _, earlier in names[:index]]:
             yield manifest.problem(pointer, "protocol-twice", f"protocol {name!r} is listed twice", "list it once")
@@ -121,31 +122,52 @@ def _protocol_problems(manifest: ManifestText, known: Mapping[str, Protocol]) ->
 
 
 def _artifact_table_problems(manifest: ManifestText, known: Mapping[str, Protocol]) -> Iterator[Problem]:
-    listed = [name for _, name in manifest.protocols()]
     seen: set[str] = set()
     for index, artifact in manifest.artifacts():
-        pointer, shown = f"/artifact/{index}/protocol", quoted(artifact.protocol)
-        if artifact.protocol not in listed:
-            remedy = "add it there, or correct the name here" + nearest(artifact.protocol, listed)
-            yield manifest.problem(pointer, "artifact-protocol", f"protocol {shown} is not in 'protocols'", remedy)
-        if artifact.protocol in seen:
-            remedy = "hand in one artifact for a protocol; another setting is another submission"
-            yield manifest.problem(pointer, "artifact-twice", f"second artifact for protocol {shown}", remedy)
+        at = f"/artifact/{index}"
+        if artifact.recipe is not None and artifact.recipe.attack not in ATTACKS:
+            name = artifact.recipe.attack
+            remedy = suggest(name, ATTACKS, f"known attacks: {', '.join(sorted(ATTACKS))}")
+            yield manifest.problem(f"{at}/recipe/attack", "attack-unknown", f"unknown attack {quoted(name)}", remedy)
+        if artifact.protocol is None:
+            continue
+        yield from _artifact_protocol_problems(manifest, f"{at}/protocol", artifact.protocol, seen)
         seen.add(artifact.protocol)
         budgets = known[artifact.protocol].budgets if artifact.protocol in known else None
-        if budgets is not None and getattr(budgets, artifact.norm) is None:
-            message = f"protocol {shown} has no {artifact.norm} budget"
+        if budgets is not None and artifact.norm is not None and getattr(budgets, artifact.norm) is None:
+            message = f"protocol {quoted(artifact.protocol)} has no {artifact.norm} budget"
             remedy = f"norms it allows: {', '.join(allowed_norms(budgets))}"
-            yield manifest.problem(f"/artifact/{index}/norm", "norm", message, remedy)
+            yield manifest.problem(f"{at}/norm", "norm", message, remedy)
+
+
+def _artifact_protocol_problems(manifest: ManifestText, pointer: str, name: str, seen: set[str]) -> Iterator[Problem]:
+    """Yield what is wrong with the protocol of an artifact; seen: those of the artifacts before it."""
+    listed = [listed for _, listed in manifest.protocols()]
+    # A list that is itself wrong has its own finding, which may well be the same mistake.
+    if name not in listed and listed and len(listed) == len(manifest.entries("protocols")):
+        remedy = suggest(name, listed, "add it there, or correct the name here")
+        message = f"protocol {quoted(name)} is not in 'protocols'"
+        yield manifest.problem(pointer, "artifact-protocol", message, remedy)
+    if name in seen:
+        remedy = "hand in one artifact for a protocol; another setting is another submission"
+        yield manifest.problem(pointer, "artifact-twice", f"second artifact for protocol {quoted(name)}", remedy)
 
 
 def _reported_problems(manifest: ManifestText) -> Iterator[Problem]:
     for index, entry in manifest.entries("reported"):
         metric = entry.get("metric") if isinstance(entry, dict) else None
         if isinstance(metric, str) and metric not in METRICS and not is_fill_in(metric):
-            remedy = f"`bench list metrics` names them{nearest(metric, METRICS)}"
+            remedy = suggest(metric, METRICS, "`bench list metrics` names them")
             message = f"unknown metric {quoted(metric)}"
             yield manifest.problem(f"/reported/{index}/metric", "metric-unknown", message, remedy)
+
+
+def _unlisted_problems(folder: Path, manifest: ManifestText) -> Iterator[Problem]:
+    """Yield what lies in the folder and is no part of it; an unusable path may mean any perturbation there."""
+    all_named = all(artifact.path for _, artifact in manifest.artifacts())
+    for problem in _entry_problems(folder, {MANIFEST_NAME, *manifest.listed_paths()}):
+        if problem.unsafe or all_named or not problem.file.endswith(SUFFIX):
+            yield problem
 
 
 def _entry_problems(folder: Path, listed: set[str]) -> Iterator[Problem]:
@@ -175,26 +197,48 @@ class _Reader:
     load_data: DataLoader
 
 
-def _artifact_problems(reader: _Reader, at: str, artifact: Artifact) -> list[Problem]:
-    """Return what is wrong with an artifact's file; under an unknown protocol, only whether it is safe and as declared.
+def _artifact_problems(reader: _Reader, at: str, artifact: ArtifactDraft) -> list[Problem]:
+    """Return what is wrong with an artifact's file; nothing where its path cannot be used.
 
-    at: JSON pointer of the artifact's table.
+    Without a known protocol or a tensor name, only whether it is safe and as declared. at: JSON pointer of its table.
     """
     manifest = reader.manifest
+    if not artifact.path:
+        return []
     try:
         perturbation = read_perturbation(reader.folder, artifact)
     except MissingArtifact:
-        return [_absent(manifest, at, artifact)]
+        return _absent(manifest, at, artifact)
     except RefusedArtifact as error:
         return [manifest.problem(f"{at}/path", "unsafe", *_message_and_remedy(error), unsafe=True)]
     except InvalidSubmission as error:
         return [manifest.problem(f"{at}/path", "content", *_message_and_remedy(error))]
-    protocol = reader.protocols.get(artifact.protocol)
-    if protocol is None:
-        problems = identity_problems(perturbation, artifact)
+    protocol = None if artifact.protocol is None else reader.protocols.get(artifact.protocol)
+    complete = _complete(artifact, perturbation)
+    if protocol is None or not artifact.tensor:
+        problems = identity_problems(perturbation, complete)
     else:
-        problems = _protocol_fit(perturbation, artifact, protocol, reader.load_data)
-    return [_placed(problem, reader, at) for problem in problems]
+        problems = _protocol_fit(perturbation, complete, protocol, reader.load_data)
+    void = {code for code, key in _NEEDED.items() if getattr(artifact, key) is None}
+    return [_placed(problem, reader, at) for problem in problems if problem.code not in void]
+
+
+_NEEDED = {"kind": "kind", "budget": "norm", "dtype": "norm"}
+"""Problems that mean nothing where a key of the artifact's table cannot be used, by code."""
+
+
+def _complete(draft: ArtifactDraft, perturbation: Perturbation) -> Artifact:
+    """Return an artifact to check a file against: unusable keys agree with the file, or stand in (see _NEEDED)."""
+    return Artifact(
+        role="perturbation",
+        protocol=draft.protocol or "unknown",
+        path=draft.path,
+        sha256=draft.sha256 or perturbation.sha256,
+        bytes=draft.bytes or perturbation.size,
+        tensor=draft.tensor or "unknown",
+        kind=draft.kind or "sample-wise",
+        norm=draft.norm or "linf",
+    )
 
 
 def _protocol_fit(
@@ -205,21 +249,30 @@ def _protocol_fit(
     except DatasetMissing as error:
         problems = perturbation_problems(perturbation, artifact, protocol, None, None)
         message = f"data set {protocol.dataset.name!r} is not here: budget checked on the perturbation alone, kind not"
-        remedy = f"nothing to do here; the evaluation checks the images that are trained on ({error})"
+        reason, more, _ = str(error).partition("\n")
+        reason = f"{visible(reason, 300)} ..." if more else visible(reason, 300)
+        remedy = f"the evaluation checks the rest; `bench doctor` tells how to provide the data set ({reason})"
         return [*problems, Problem(artifact.path, "", "data-missing", message, remedy, severity="warning")]
     return perturbation_problems(perturbation, artifact, protocol, data.train_images, data.train_labels)
 
 
-def _absent(manifest: ManifestText, at: str, artifact: Artifact) -> Problem:
+def _absent(manifest: ManifestText, at: str, artifact: ArtifactDraft) -> list[Problem]:
+    """Return that a file is not there, a warning where a recipe makes it; nothing where the recipe itself is wrong.
+
+    Nothing either while size or digest are still to be filled in: whoever makes the file fills them in then.
+    """
     message = f"{quoted(artifact.path)} is not there"
+    if artifact.unfilled & {"sha256", "bytes"} or "recipe" in artifact.unusable:
+        return []
+    if artifact.recipe is not None and artifact.recipe.attack not in ATTACKS:
+        return []
     if artifact.recipe is None:
-        return manifest.problem(f"{at}/path", "artifact-absent", message, "put the file there or correct the path")
+        return [manifest.problem(f"{at}/path", "artifact-absent", message, "put the file there or correct the path")]
     attack, seed = visible(artifact.recipe.attack), artifact.recipe.seed
     slug = visible(str(manifest.table.get("slug")))
-    remedy = (
-        f"`bench craft {attack} --protocol {visible(artifact.protocol)} --slug {slug} --seed {seed}` makes it again"
-    )
-    return manifest.problem(f"{at}/path", "artifact-absent", message, remedy, severity="warning")
+    protocol = visible(artifact.protocol or "PROTOCOL")
+    remedy = f"`bench craft {attack} --protocol {protocol} --slug {slug} --seed {seed}` makes it again"
+    return [manifest.problem(f"{at}/path", "artifact-absent", message, remedy, severity="warning")]
 
 
 _FIELDS = {"size": "bytes", "digest": "sha256", "kind": "kind"}

@@ -61,6 +61,10 @@ LAYERS = {
 """Module or package prefix -> layer; the longest prefix decides. `bench` itself stands for bench/__init__.py only."""
 
 
+TABLES = {"bench.attacks"}
+"""Packages whose __init__ is the plain table of a family: a record, whatever layer the modules beside it are in."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """What a layer may import: other layers, itself included, and libraries beside the standard one."""
@@ -138,6 +142,8 @@ def imports(module: str, *, lazy: bool) -> frozenset[str]:
 
 
 def layer_of(module: str) -> str:
+    if module in TABLES:
+        return "records"
     prefixes = [
         prefix for prefix in LAYERS if module == prefix or (prefix != "bench" and module.startswith(f"{prefix}."))
     ]

@@ -107,6 +107,23 @@ def manifest(old: str, new: str) -> Build:
     return lambda folder: edit(folder, old, new)
 
 
+TYPO = ('kind = "sample-wise"', 'kind = "samplewise"')
+"""A harmless mistake in the same [[artifact]]; it must not hide what is unsafe."""
+
+
+def edits(*pairs: tuple[str, str]) -> Build:
+    def build(folder: Path) -> None:
+        for old, new in pairs:
+            edit(folder, old, new)
+
+    return build
+
+
+def pickle_beside_a_typo(folder: Path) -> None:
+    _write(folder / ARTIFACT, payload(folder))
+    edit(folder, *TYPO)
+
+
 def manifest_bytes(data: bytes) -> Build:
     return lambda folder: _write(folder / "submission.toml", data)
 
@@ -132,6 +149,11 @@ def linked(target: str) -> Build:
         (folder / ARTIFACT).symlink_to(target)
 
     return build
+
+
+def linked_beside_a_typo(folder: Path) -> None:
+    linked("../real.safetensors")(folder)
+    edit(folder, *TYPO)
 
 
 def linked_folder(folder: Path) -> None:
