@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from factories import make_protocol, make_result, make_run, write_board, write_submission
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from bench.leaderboard.pages import render_site
 from bench.leaderboard.serve import open_server
-from tests.factories import make_protocol, make_result, make_run, write_board, write_submission
 
 CANDIDATES = ("chromium", "chromium-browser", "google-chrome")
 HOSTILE = "<script>alert(1)</script>" + "W" * 255

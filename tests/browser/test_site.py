@@ -2,9 +2,8 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from browser.conftest import Site, Watched
 from playwright.sync_api import Page, expect
-
-from tests.browser.conftest import Site, Watched
 
 BOARD = "ue/ue-tiny-v1/index.html"
 SUBMISSION = "submissions/fog/index.html"

@@ -2,10 +2,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from factories import write_board
 
 from bench.leaderboard.pages import build_files
 from bench.protocol import Protocol
-from tests.factories import write_board
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@ from typing import Any
 import altair as alt
 import pandas as pd
 import pytest
+from factories import Found, make_result
 
 from bench.leaderboard import charts
 from bench.leaderboard.charts import Spec
 from bench.leaderboard.drawing import Painter, bundle
 from bench.leaderboard.figures import Figure, accuracy_figure, learnable_figure, sal_figures, seed_figure
 from bench.metrics.catalog import METRICS
-from tests.factories import Found, make_result
 
 PRIMARY = "resnet-narrow/none"
 HOSTILE = "</script><script>alert(1)</script>"

@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
+from factories import CLEAN, HEX, Found, make_protocol, make_result, make_run, write_board, write_submission
 
 from bench.leaderboard.frame import learnable_frame, measurement_frame, sal_frame, seed_frame, shown_results, wide_frame
 from bench.leaderboard.sources import read_sources, unreadable_submissions
-from tests.factories import CLEAN, HEX, Found, make_protocol, make_result, make_run, write_board, write_submission
 
 PRIMARY = "resnet-narrow/none"
 

@@ -6,14 +6,14 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urldefrag
 
 import pytest
+from factories import CLEAN, HEX, Found, make_protocol, make_result, make_run, write_board, write_submission
 from justhtml import JustHTML
+from leaderboard.conftest import Built
 
 from bench.errors import UsageProblem
 from bench.leaderboard.pages import build_files, render_site, stale_files
 from bench.protocol import protocol_ids
 from bench.results import Measurement
-from tests.factories import CLEAN, HEX, Found, make_protocol, make_result, make_run, write_board, write_submission
-from tests.leaderboard.conftest import Built
 
 BOARD = "ue/ue-tiny-v1/index.html"
 LONG = "W" * 280
