@@ -152,7 +152,7 @@ def test_without_augmentation_no_random_number_is_drawn():
 def test_two_steps_of_sgd_are_those_worked_out_by_hand(nesterov):
     """One weight per class, one constant image: the update rule with momentum and weight decay, in plain numbers."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False)).double()
-    model[1].weight.data.copy_(torch.tensor([[0.3], [-0.2]]))
+    model[1].weight.data.copy_(torch.tensor([[0.3], [-0.2]], dtype=torch.float64))
     batch = Labeled(torch.ones(4, 1, 1, 1, dtype=torch.float64), torch.zeros(4, dtype=torch.int64))
     settings = recipe(epochs=2, batch_size=4, schedule="constant", weight_decay=0.1, nesterov=nesterov)
     generator = generator_for("cell", "shuffle")

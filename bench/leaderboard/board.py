@@ -261,11 +261,15 @@ def _unique_names(rows: list[Row]) -> list[str]:
 
 
 def _labels(rows: list[Row]) -> list[str]:
-    """Return a label for each ranked entry, none where so many would cover each other."""
-    crowded = len(rows) > MOST_LABELS
-    return [
-        name if row.role == "entry" and not crowded else "" for name, row in zip(_unique_names(rows), rows, strict=True)
-    ]
+    """Return a short label for each ranked entry, none where so many would cover each other.
+
+    What a name says in brackets is left to the tooltip and the table.
+    """
+    if len(rows) > MOST_LABELS:
+        return ["" for _ in rows]
+    short = {row.slug: row.name.partition(" (")[0] for row in rows}
+    unique = {slug: name if list(short.values()).count(name) == 1 else slug for slug, name in short.items()}
+    return [unique[row.slug] if row.role == "entry" else "" for row in rows]
 
 
 def _scaled(shown: Shown) -> float:
