@@ -32,12 +32,13 @@ def digest(value: Any) -> str:
 
 def parse_toml(text: str) -> Any:
     """Parse TOML; arrays become tuples, as frozen records want them. Raises tomllib.TOMLDecodeError."""
-    return _tuples(tomllib.loads(text))
+    return with_tuples(tomllib.loads(text))
 
 
-def _tuples(value: Any) -> Any:
+def with_tuples(value: Any) -> Any:
+    """Return a JSON-like value with every list turned into a tuple, as frozen records want them."""
     if isinstance(value, dict):
-        return {key: _tuples(item) for key, item in value.items()}
+        return {key: with_tuples(item) for key, item in value.items()}
     if isinstance(value, list):
-        return tuple(_tuples(item) for item in value)
+        return tuple(with_tuples(item) for item in value)
     return value

@@ -247,11 +247,5 @@ def load_submission(folder: Path) -> Submission:
         raise InvalidSubmission(f"{path}: {error}; `bench validate {folder}` lists every problem") from error
 
 
-def list_submissions(root: Path) -> list[Submission]:
-    """Read every submission below `<root>/submissions`, by slug."""
-    folders = sorted(path.parent for path in (root / "submissions").glob(f"*/{MANIFEST_NAME}"))
-    return [load_submission(folder) for folder in folders]
-
-
 def _known_folders(parent: Path) -> list[str]:
     return [path.parent.name for path in parent.glob(f"*/{MANIFEST_NAME}")]

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 from submission_factory import MANIFEST, make_submission
 
 from bench.errors import InvalidSubmission, RefusedArtifact, UnknownName
-from bench.submission import FAMILIES, list_submissions, load_submission, parse_manifest
+from bench.submission import FAMILIES, load_submission, parse_manifest
 from bench.toml_lines import NestingError, check_nesting, key_lines, line_of
 
 VALID = MANIFEST.format(sha256="0" * 64, size=1)
@@ -111,12 +111,6 @@ def test_a_linked_manifest_is_refused(tmp_path):
     (folder / "submission.toml").symlink_to(tmp_path / "elsewhere.toml")
     with pytest.raises(RefusedArtifact, match="symbolic link"):
         load_submission(folder)
-
-
-def test_submissions_are_listed_by_slug(tmp_path):
-    for slug in ("mist", "fog"):
-        make_submission(tmp_path, slug=slug, edits={'slug = "fog"': f'slug = "{slug}"'})
-    assert [submission.slug for submission in list_submissions(tmp_path)] == ["fog", "mist"]
 
 
 def test_keys_are_found_by_pointer_through_strings_arrays_and_tables():

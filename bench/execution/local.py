@@ -12,10 +12,11 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from bench.errors import BenchError, CellFailed
+from bench.errors import BenchError, CellFailed, EnvironmentProblem
 from bench.execution.cache import CachedCell, CellCache
 from bench.execution.events import CellFinished, CellProgress, CellRetried, Listener
 from bench.execution.worker import serve_cells
+from bench.records import with_tuples
 from bench.tracks.ue import CellJob
 
 ATTEMPTS = 2
@@ -64,8 +65,9 @@ def run_cells(
     """Measure cells into the cache, `workers` at a time.
 
     fresh: measure also what the cache has. A lost worker costs its cell one more attempt in a fresh worker.
-    The first failure stops the run after it has been raised; finished cells stay in the cache.
-    Raises the BenchError of a cell, CellFailed where a cell crashed or lost its worker ATTEMPTS times.
+    The first failure stops the run; finished cells stay in the cache.
+    Raises the BenchError of a cell, CellFailed where a cell crashed or lost its worker ATTEMPTS times, and
+    EnvironmentProblem where a finished cell cannot be written.
     """
     waiting: queue.SimpleQueue[CellJob] = queue.SimpleQueue()
     for job in jobs:
@@ -99,8 +101,12 @@ def _work(run: _Run) -> None:
             with run.cache.lock(job.key):
                 if run.fresh or run.cache.read(job.key) is None:
                     worker = _measure(run, worker, job)
-        except (BenchError, OSError) as error:
-            run.failures.append(error if isinstance(error, BenchError) else CellFailed(f"{job.label}: {error}"))
+        except BenchError as error:
+            run.failures.append(error)
+            run.stop.set()
+        except OSError as error:
+            # A full disk or a folder that cannot be written to: the machine's fault, and nothing half is left.
+            run.failures.append(EnvironmentProblem(f"{job.label}: {error}; finished cells are kept"))
             run.stop.set()
 
 
@@ -136,7 +142,7 @@ def _converse(run: _Run, worker: _Worker, job: CellJob) -> None:
         elif kind == "crashed":
             raise CellFailed(f"{job.label}: a bug in the evaluation, please report it\n{payload}")
         elif kind == "done":
-            cached = CachedCell.model_validate(_tuples(payload))
+            cached = CachedCell.model_validate(with_tuples(payload))
             run.cache.write(cached)
             run.listener(CellFinished(job.label, payload["run"]["seconds"]))
             return
@@ -147,9 +153,3 @@ def _refusal(job: CellJob, exit_code: int, message: str) -> BenchError:
     error = CellFailed(f"{job.label}: {message}")
     error.exit_code = exit_code
     return error
-
-
-def _tuples(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _tuples(item) for key, item in value.items()}
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -3,7 +3,6 @@
 Imports numpy, pandas and scipy.special; never torch.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
@@ -124,8 +123,3 @@ def rank_text(standing: Standing) -> str:
 def _letter(index: int) -> str:
     quotient, remainder = divmod(index, len(ascii_uppercase))
     return (_letter(quotient - 1) if quotient else "") + ascii_uppercase[remainder]
-
-
-def letters_used(standings: Sequence[Standing]) -> list[str]:
-    """Return all group letters of a board, in order of appearance."""
-    return list(dict.fromkeys(letter for standing in standings for letter in standing.groups.split()))
