@@ -10,7 +10,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from bench.errors import UnknownName
 from bench.records import Record, digest, parse_toml
@@ -59,12 +59,13 @@ class Budgets(Record):
     """Largest allowed change of an image under each norm; a norm that is absent is not allowed.
 
     linf: in 1/255 units, for every channel value. l0: number of changed pixels of an image.
-    l2: in units of a 0-to-1 image, after quantization.
+    l2: in units of a 0-to-1 image, after quantization. unbounded: whether changes without any limit are admitted.
     """
 
     linf: PositiveInt | None = None
     l0: PositiveInt | None = None
     l2: float | None = None
+    unbounded: bool = False
 
 
 class Augmentation(Record):
@@ -75,8 +76,12 @@ class Augmentation(Record):
 
 
 class Recipe(Record):
-    """How the victim network is trained: SGD with momentum and a learning rate that is constant, stepped or cosine."""
+    """How the victim network is trained; the learning rate is constant, stepped or cosine.
 
+    momentum: of SGD; with Adam, the decay of its first moment.
+    """
+
+    optimizer: Literal["sgd", "adam"] = "sgd"
     epochs: PositiveInt
     batch_size: PositiveInt
     learning_rate: float = Field(gt=0)
@@ -89,6 +94,19 @@ class Recipe(Record):
     augmentation: Augmentation = Augmentation()
 
 
+class OfficialSal(Record):
+    """How the published procedure is run beside `exact`: for the first `seeds` seeds of the primary condition.
+
+    epochs: when, among those of `exact`. Batch size, passes and step length are the published ones by default.
+    """
+
+    seeds: PositiveInt
+    epochs: tuple[int, ...]
+    batch_size: PositiveInt = 256
+    passes: PositiveInt = 10
+    learning_rate: float = Field(default=0.1, gt=0)
+
+
 class SalSettings(Record):
     """How Sharpness-Aware Learnability is measured: the ball, the epochs, the probe set and the search."""
 
@@ -98,6 +116,7 @@ class SalSettings(Record):
     probe_images: PositiveInt
     max_steps: PositiveInt
     tolerance: float = Field(gt=0)
+    official: OfficialSal | None = None
 
 
 class SeedCount(Record):
@@ -133,8 +152,19 @@ class Protocol(Record):
     dataset: Dataset
     budgets: Budgets
     recipe: Recipe
+    recipes: dict[str, Recipe] = Field(default_factory=dict)
     sal: SalSettings
     conditions: tuple[Condition, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _anchored(self) -> "Protocol":
+        """Every condition needs clean training without a defense, seed by seed, to measure distances from."""
+        plain = {item.model: item.seeds for item in self.conditions if item.defense == "none"}
+        for item in self.conditions:
+            base = plain.get(item.model)
+            if base is None or base.quick < item.seeds.quick or base.full < item.seeds.full:
+                raise ValueError(f"{item.label} needs {item.model}/none with as many seeds in each tier")
+        return self
 
     @property
     def sha256(self) -> str:
@@ -146,6 +176,10 @@ class Protocol(Record):
     def primary(self) -> Condition:
         """The condition that the ranking is about."""
         return next(condition for condition in self.conditions if condition.primary)
+
+    def recipe_of(self, model: str) -> Recipe:
+        """Return how a network is trained: as `recipes` says for it, or as all others are."""
+        return self.recipes.get(model, self.recipe)
 
     def cells(self, tier: Tier) -> tuple["Cell", ...]:
         """Return every cell of a tier, conditions in file order, seeds innermost."""

@@ -85,6 +85,22 @@ class SalCurve(Record):
     gradients: tuple[int, ...]
 
 
+class OfficialCurve(Record):
+    """What the published search met in one run: losses, not SAL, which depends on the origin that is chosen.
+
+    running_loss[t]: of training, the published origin; start_loss[t]: at the weights themselves, eval mode.
+    highest[t][l], lowest[t][l]: extreme mean losses; epochs[t], layers[l]; nats. gradients[t]: of batches.
+    """
+
+    epochs: tuple[int, ...]
+    layers: tuple[str, ...]
+    running_loss: tuple[float, ...]
+    start_loss: tuple[float, ...]
+    highest: tuple[tuple[float, ...], ...]
+    lowest: tuple[tuple[float, ...], ...]
+    gradients: tuple[int, ...]
+
+
 class CellResult(Record):
     """What one cell found: curves over epochs, one value an epoch (accuracies 0 to 1, loss in nats)."""
 
@@ -96,6 +112,7 @@ class CellResult(Record):
     train_accuracy: tuple[float, ...]
     test_accuracy: tuple[float, ...]
     sal: SalCurve
+    official: OfficialCurve | None = None
 
 
 class Measurement(Record):

@@ -4,7 +4,7 @@ May import torch, bench.errors, bench.protocol and bench.defenses; knows nothing
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, MultiStepLR
 
-from bench.defenses.defense import Defense
+from bench.defenses.defense import Batch, Defense, Objective
 from bench.errors import TrainingDiverged
 from bench.protocol import Augmentation, Recipe
 
@@ -38,8 +38,8 @@ class Epoch:
     test_accuracy: float
 
 
-Probe = Callable[[nn.Module, int], None]
-"""Called after each epoch with the model and the epoch's number; must leave the model as it was."""
+Probe = Callable[[nn.Module, Epoch], None]
+"""Called after each epoch with the model and the epoch's record; must leave the model as it was."""
 
 
 def to_device(images: Tensor, labels: Tensor, device: torch.device) -> Labeled:
@@ -58,28 +58,29 @@ def train(
     shuffle: torch.Generator,
     augment: torch.Generator,
     probe: Probe,
+    budget: float | None = None,
 ) -> list[Epoch]:
     """Train `model` in place and return one record an epoch.
 
     shuffle, augment: CPU generators for the order of images and for augmentation and defense.
     probe: called after each epoch and each test.
+    budget: the L-infinity budget that a defense may know, scale 0 to 1.
     Raises TrainingDiverged when a loss is not finite.
     """
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.nesterov,
-    )
+    optimizer = _optimizer(model, recipe)
     scheduler = _schedule(optimizer, recipe)
     epochs = []
     for number in range(1, recipe.epochs + 1):
-        loss, train_accuracy = _train_epoch(model, data, optimizer, recipe, defense, shuffle, augment)
+        loss, train_accuracy = _train_epoch(
+            model,
+            optimizer,
+            _batches(data, recipe, defense, number, shuffle, augment, budget),
+            defense.objective or plain_objective,
+        )
         if not math.isfinite(loss):
             raise TrainingDiverged(f"training loss is {loss} in epoch {number}; nothing is recorded for this cell")
         epochs.append(Epoch(number, loss, train_accuracy, accuracy(model, test)))
-        probe(model, number)
+        probe(model, epochs[-1])
         scheduler.step()
     return epochs
 
@@ -107,39 +108,53 @@ def augment_batch(images: Tensor, augmentation: Augmentation, generator: torch.G
     return images
 
 
-def _train_epoch(
-    model: nn.Module,
+def plain_objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the mean cross-entropy (nats) of a batch and its logits."""
+    logits = model(batch.images)  # (B, classes)
+    return F.cross_entropy(logits, batch.labels), logits
+
+
+def _batches(
     data: Labeled,
-    optimizer: torch.optim.Optimizer,
     recipe: Recipe,
     defense: Defense,
+    number: int,
     shuffle: torch.Generator,
     augment: torch.Generator,
-) -> tuple[float, float]:
-    """Return mean loss and accuracy over the images of full batches; the rest of an epoch's order is left out.
+    budget: float | None,
+) -> Iterator[Batch]:
+    """Yield the full batches of an epoch, augmented and defended; the rest of its order is left out.
 
     A last batch of a few images would give batch normalization unusable statistics.
     """
-    model.train()
-    batch_size = min(recipe.batch_size, len(data.labels))
+    size = min(recipe.batch_size, len(data.labels))
     order = torch.randperm(len(data.labels), generator=shuffle).to(data.labels.device)
-    order = order[: len(order) // batch_size * batch_size]
-    loss_sum = torch.zeros((), dtype=torch.float64, device=data.labels.device)
-    hits = torch.zeros((), dtype=torch.int64, device=data.labels.device)
-    for chosen in order.split(batch_size):
+    for chosen in order[: len(order) // size * size].split(size):
         images = augment_batch(data.images[chosen], recipe.augmentation, augment)
         if defense.batch is not None:
             images = defense.batch(images, augment)
-        labels = data.labels[chosen]
-        logits = model(images)  # (B, classes)
-        loss = F.cross_entropy(logits, labels)
+        yield Batch(images, data.labels[chosen], augment, (number - 1) / recipe.epochs, budget)
+
+
+def _train_epoch(
+    model: nn.Module, optimizer: torch.optim.Optimizer, batches: Iterator[Batch], objective: Objective
+) -> tuple[float, float]:
+    """Take a step for each batch; return mean loss and accuracy over their images."""
+    model.train()
+    device = next(model.parameters()).device
+    loss_sum = torch.zeros((), dtype=torch.float64, device=device)
+    hits = torch.zeros((), dtype=torch.int64, device=device)
+    count = 0
+    for batch in batches:
+        loss, logits = objective(model, batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        loss_sum += loss.detach() * len(labels)
-        hits += (logits.detach().argmax(1) == labels).sum()
+        loss_sum += loss.detach() * len(batch.labels)
+        hits += (logits.detach().argmax(1) == batch.labels).sum()
+        count += len(batch.labels)
     # Read back once an epoch: a read-back in the loop would stall the device at every step.
-    return float(loss_sum) / len(order), int(hits) / len(order)
+    return float(loss_sum) / count, int(hits) / count
 
 
 def _random_crop(images: Tensor, padding: int, generator: torch.Generator) -> Tensor:
@@ -152,6 +167,23 @@ def _random_crop(images: Tensor, padding: int, generator: torch.Generator) -> Te
     index = torch.arange(count, device=images.device)[:, None, None]
     crops = padded.permute(0, 2, 3, 1)[index, rows[:, :, None], columns[:, None, :]]  # (B, H, W, C)
     return crops.permute(0, 3, 1, 2)
+
+
+def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(
+            model.parameters(),
+            lr=recipe.learning_rate,
+            betas=(recipe.momentum, 0.999),
+            weight_decay=recipe.weight_decay,
+        )
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        nesterov=recipe.nesterov,
+    )
 
 
 def _schedule(optimizer: torch.optim.Optimizer, recipe: Recipe) -> LRScheduler:

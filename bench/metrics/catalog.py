@@ -147,6 +147,94 @@ _ALL = (
         ),
     ),
     Metric(
+        key="ud_matched",
+        label="Unlearnable Distance, matched (UD matched)",
+        short="UD matched",
+        unit="ratio",
+        direction="lower",
+        bounds=(0.0, None),
+        decimals=2,
+        track="ue",
+        definition=(
+            "As UD, but threshold and denominator come from clean training under the same defense. A defense moves the "
+            "learnable layers of clean training too; this says what the perturbation still does beside that."
+        ),
+        formula="UD matched = #LP(perturbed, defended) / #LP(clean, defended)",
+        source="arXiv:2509.08058, Eq. 5, with a defended clean run; its Table 2 has none",
+        pitfalls="Compare with UD of the same row: their ratio is what the defense does to clean training.",
+    ),
+    Metric(
+        key="ud_official",
+        label="Unlearnable Distance by the published search (UD official)",
+        short="UD official",
+        unit="ratio",
+        direction="lower",
+        bounds=(0.0, None),
+        decimals=2,
+        track="ue",
+        definition=(
+            "UD from SAL as the published code searches it: ten sweeps of plain SGD with a step of 0.1 for each "
+            "direction, one projection a sweep, and changes counted from the running training loss of the epoch."
+        ),
+        formula="UD of SAL = max(highest - L_running, L_running - lowest)",
+        source="published code of arXiv:2509.08058 (poison_train_sharp.py)",
+        pitfalls=(
+            "Where the training loss has vanished this search hardly moves, and where the running loss is far from the "
+            "loss of the weights every layer gets that offset."
+        ),
+    ),
+    Metric(
+        key="ud_official_start",
+        label="Unlearnable Distance by the published search, without the running-loss origin",
+        short="UD off. start",
+        unit="ratio",
+        direction="lower",
+        bounds=(0.0, None),
+        decimals=2,
+        track="ue",
+        definition=(
+            "As the official UD, but changes are counted from the loss at the weights themselves, in eval mode: the "
+            "difference to the official value is what the running-loss origin alone does."
+        ),
+        formula="UD of SAL = max(highest - L(theta), L(theta) - lowest)",
+        source="published code of arXiv:2509.08058, origin replaced",
+        pitfalls="Keeps the weak search of the published code; compare with UD on the same epochs.",
+    ),
+    Metric(
+        key="worst_test_accuracy",
+        label="Clean test accuracy, worst case over defenses",
+        short="worst acc.",
+        unit="fraction",
+        direction="lower",
+        bounds=(0.0, 1.0),
+        decimals=1,
+        track="ue",
+        definition=(
+            "The largest clean test accuracy that a trainer reaches with any defense of the protocol, none among them, "
+            "seed by seed. A method is as unlearnable as its weakest cell."
+        ),
+        formula="max over defenses of test_accuracy",
+        source="spec decision: robustness is the best defended accuracy (APBench's natural score)",
+        pitfalls="A maximum over several noisy values is a little optimistic for the trainer.",
+    ),
+    Metric(
+        key="worst_ud_matched",
+        label="Unlearnable Distance, worst case over defenses",
+        short="worst UD",
+        unit="ratio",
+        direction="lower",
+        bounds=(0.0, None),
+        decimals=2,
+        track="ue",
+        definition=(
+            "The largest matched UD under any defense of the protocol, none among them, seed by seed: how close to "
+            "clean training a defense brings the number of learnable layers."
+        ),
+        formula="max over defenses of UD matched",
+        source="spec decision: a method is as unlearnable as its weakest cell",
+        pitfalls="A maximum over ratios of small counts is noisy; read it with its interval.",
+    ),
+    Metric(
         key="beta",
         label="Learnable threshold (beta)",
         short="beta",

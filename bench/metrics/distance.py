@@ -70,6 +70,18 @@ def unlearnable_distance(sal: SalMatrix, clean: SalMatrix, beta: float | None = 
     return learnable_layers(sal, threshold) / denominator
 
 
+def official_sal(highest: SalMatrix, lowest: SalMatrix, origins: Sequence[float]) -> list[list[float]]:
+    """Return SAL from the extreme losses that the published search met, measured from one origin an epoch.
+
+    max(highest - origin, origin - lowest, 0): the search starts at the origin, so neither side is negative.
+    Source: published code of arXiv:2509.08058, whose origin is the running training loss.
+    """
+    return [
+        [max(high - origin, origin - low, 0.0) for high, low in zip(tops, bottoms, strict=True)]
+        for tops, bottoms, origin in zip(highest, lowest, origins, strict=True)
+    ]
+
+
 def _matrix(sal: SalMatrix) -> NDArray[np.float64]:
     rows = np.asarray(sal, dtype=np.float64)
     if rows.ndim != 2 or rows.size == 0 or not np.isfinite(rows).all():

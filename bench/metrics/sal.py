@@ -179,12 +179,12 @@ def measure_sal(
     Source: arXiv:2509.08058, Eq. 3, with the absolute value; estimator `exact` of docs/metrics.md.
     """
     weights = layer_weights(model)
-    with _frozen(model):
+    with frozen(model):
         loss, first = _shared_gradient(model, weights, images, labels, chunk)
         values: dict[str, float] = {}
         gradients = 1
-        for stage, tail, inputs in _walk(model, images, chunk):
-            for name in [name for name, weight in weights.items() if _holds(stage, weight)]:
+        for stage, tail, inputs in walk(model, images, chunk):
+            for name in [name for name, weight in weights.items() if holds(stage, weight)]:
                 found = search_ball(
                     _tail_loss(tail, weights[name], inputs, labels, chunk),
                     weights[name].detach(),
@@ -207,7 +207,7 @@ class Staged(Protocol):
 
 
 @contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
+def frozen(model: nn.Module) -> Iterator[None]:
     """Put the model in eval mode without parameter gradients; restore every flag afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
@@ -228,11 +228,12 @@ def _stages(model: nn.Module) -> list[nn.Module]:
     return model.stages() if isinstance(model, Staged) else [model]
 
 
-def _holds(stage: nn.Module, weight: nn.Parameter) -> bool:
+def holds(stage: nn.Module, weight: nn.Parameter) -> bool:
+    """Whether a weight is one of a module's own."""
     return any(parameter is weight for parameter in stage.parameters())
 
 
-def _walk(model: nn.Module, images: Tensor, chunk: int) -> Iterator[tuple[nn.Module, nn.Sequential, Tensor]]:
+def walk(model: nn.Module, images: Tensor, chunk: int) -> Iterator[tuple[nn.Module, nn.Sequential, Tensor]]:
     """Yield each stage, the network from that stage on, and the stage's input for the whole probe set."""
     stages = _stages(model)
     inputs = images

@@ -6,13 +6,14 @@ Imports no torch, so that planning an evaluation and reading stored cells stays 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from bench.code_digest import code_digest
 from bench.defenses import DEFENSES
 from bench.errors import UndefinedMetric
-from bench.metrics.distance import learnable_layers, learnable_threshold, unlearnable_distance
+from bench.metrics.distance import learnable_layers, learnable_threshold, official_sal, unlearnable_distance
 from bench.models import MODELS
-from bench.protocol import Cell, Condition, Dataset, Protocol, Tier
+from bench.protocol import Cell, Condition, Dataset, OfficialSal, Protocol, Tier
 from bench.records import digest
 from bench.registry import module_of
 from bench.results import (
@@ -22,6 +23,7 @@ from bench.results import (
     DataRef,
     EvaluatorRef,
     Measurement,
+    OfficialCurve,
     ProtocolRef,
     Subject,
     summarize,
@@ -41,6 +43,9 @@ CELL_MODULES = (
 
 Loaders of data sets and readers of artifacts are not among them: what they give is pinned by digests.
 """
+
+OFFICIAL_MODULE = "bench.metrics.official_sal"
+"""The published search, in the cells that run it."""
 
 METRIC_MODULES = ("bench.metrics.distance", "bench.perturbation_check", "bench.results", "bench.tracks.ue")
 """Modules that decide what follows from finished cells and what is said about an artifact."""
@@ -66,16 +71,38 @@ class CellJob:
 
 @dataclass(frozen=True)
 class _Run:
-    """The same seed with and without the perturbation, and the threshold they are counted with."""
+    """One seed with the perturbation and without it.
+
+    clean: clean training of the same network without a defense; matched: under the same defense. beta: the threshold
+    of `clean`.
+    """
 
     own: CellResult
     clean: CellResult
+    matched: CellResult
     beta: float
 
 
-def cell_modules(conditions: Iterable[tuple[str, str]]) -> set[str]:
+_Metric = Callable[[_Run], float]
+_T = TypeVar("_T")
+
+
+def official_settings(protocol: Protocol, cell: Cell) -> OfficialSal | None:
+    """Return how the published search is run in a cell, None where it is not."""
+    official = protocol.sal.official
+    if official is None or cell.condition != protocol.primary.label or cell.seed >= official.seeds:
+        return None
+    return official
+
+
+def linf_budget(protocol: Protocol) -> float | None:
+    """Return the L-infinity budget that a defense may know, scale 0 to 1."""
+    return None if protocol.budgets.linf is None else protocol.budgets.linf / 255
+
+
+def cell_modules(conditions: Iterable[tuple[str, str]], *, official: bool = False) -> set[str]:
     """Return the modules that decide the numbers of cells with these (model, defense) pairs. Raises UnknownName."""
-    modules = set(CELL_MODULES)
+    modules = {*CELL_MODULES, OFFICIAL_MODULE} if official else set(CELL_MODULES)
     for model, defense in conditions:
         modules |= {module_of("model", model, MODELS), module_of("defense", defense, DEFENSES)}
     return modules
@@ -83,6 +110,7 @@ def cell_modules(conditions: Iterable[tuple[str, str]]) -> set[str]:
 
 def cell_key(protocol: Protocol, cell: Cell, artifacts: Sequence[ArtifactRef]) -> str:
     """Return the digest of everything that decides a cell's numbers; cells of different protocols may share one."""
+    official = official_settings(protocol, cell)
     return digest(
         {
             "schema": "bench.cell/1",
@@ -91,9 +119,11 @@ def cell_key(protocol: Protocol, cell: Cell, artifacts: Sequence[ArtifactRef]) -
             "model": cell.model,
             "defense": cell.defense,
             "seed": cell.seed,
-            "recipe": protocol.recipe.model_dump(mode="json"),
-            "sal": protocol.sal.model_dump(mode="json"),
-            "code_sha256": code_digest(cell_modules([(cell.model, cell.defense)])),
+            "recipe": protocol.recipe_of(cell.model).model_dump(mode="json"),
+            "budget": linf_budget(protocol),
+            "sal": protocol.sal.model_dump(mode="json", exclude={"official"}),
+            "official": official and official.model_dump(mode="json", exclude={"seeds"}),
+            "code_sha256": code_digest(cell_modules([(cell.model, cell.defense)], official=official is not None)),
         }
     )
 
@@ -101,7 +131,8 @@ def cell_key(protocol: Protocol, cell: Cell, artifacts: Sequence[ArtifactRef]) -
 def build_subject(protocol: Protocol, tier: Tier, artifacts: Sequence[ArtifactRef]) -> Subject:
     """Return what is asked when a submission's artifacts are measured under a protocol and tier."""
     conditions = [condition for condition in protocol.conditions if _seeds(condition, tier)]
-    modules = cell_modules((item.model, item.defense) for item in conditions) | set(METRIC_MODULES)
+    pairs = [(item.model, item.defense) for item in conditions]
+    modules = cell_modules(pairs, official=protocol.sal.official is not None) | set(METRIC_MODULES)
     return Subject(
         track="ue",
         tier=tier,
@@ -130,37 +161,90 @@ def measure_conditions(protocol: Protocol, tier: Tier, own: Cells, clean: Cells)
     """
     found: list[Measurement] = []
     for condition in protocol.conditions:
-        seeds = _seeds(condition, tier)
-        cells = [Cell(condition.model, condition.defense, seed) for seed in seeds]
+        # Without a defense, `ud_matched` would be `ud` again.
+        metrics = _COMMON if condition.defense == "none" else {**_COMMON, **_MATCHED}
+        cells = [Cell(condition.model, condition.defense, seed) for seed in _seeds(condition, tier)]
         if not cells:
-            found += [_not_run(metric, condition, tier) for metric in _METRICS]
+            found += [_not_run(metric, condition, f"not part of tier {tier}") for metric in metrics]
             continue
-        # Threshold and denominator come from the clean run of the same seed, so that seeds are independent replicates.
-        runs = [_Run(own[cell], clean[cell], learnable_threshold(clean[cell].sal.values)) for cell in cells]
-        found += [_measure(metric, condition, runs) for metric in _METRICS]
+        runs = [_run(cell, own, clean) for cell in cells]
+        found += [_measure(metric, condition, metrics[metric], runs) for metric in metrics]
+        if condition.primary and protocol.sal.official:
+            searched = [run for run in runs if run.own.official is not None]
+            found += [_measure(metric, condition, value, searched) for metric, value in _OFFICIAL.items()]
+        if condition.primary:
+            found += _worst_cases(protocol, tier, own, clean)
     return tuple(found)
 
 
-_METRICS: dict[str, Callable[[_Run], float]] = {
+def _run(cell: Cell, own: Cells, clean: Cells) -> _Run:
+    undefended = clean[Cell(cell.model, "none", cell.seed)]
+    # Threshold and denominator come from the clean run of the same seed, so that seeds are independent replicates.
+    return _Run(own[cell], undefended, clean[cell], learnable_threshold(undefended.sal.values))
+
+
+_COMMON: dict[str, _Metric] = {
     "test_accuracy": lambda run: run.own.test_accuracy[-1],
     "peak_accuracy": lambda run: max(run.own.test_accuracy),
-    "accuracy_drop": lambda run: run.clean.test_accuracy[-1] - run.own.test_accuracy[-1],
+    "accuracy_drop": lambda run: run.matched.test_accuracy[-1] - run.own.test_accuracy[-1],
     "train_accuracy": lambda run: run.own.train_accuracy[-1],
     "learnable_layers": lambda run: learnable_layers(run.own.sal.values, run.beta),
     "ud": lambda run: unlearnable_distance(run.own.sal.values, run.clean.sal.values, run.beta),
     "beta": lambda run: run.beta,
 }
 
+_MATCHED: dict[str, _Metric] = {
+    "ud_matched": lambda run: unlearnable_distance(run.own.sal.values, run.matched.sal.values),
+}
 
-def _measure(metric: str, condition: Condition, runs: Sequence[_Run]) -> Measurement:
+_OFFICIAL: dict[str, _Metric] = {
+    "ud_official": lambda run: _official_distance(run, lambda curve: curve.running_loss),
+    "ud_official_start": lambda run: _official_distance(run, lambda curve: curve.start_loss),
+}
+
+
+def _official_distance(run: _Run, origin: Callable[[OfficialCurve], Sequence[float]]) -> float:
+    own, clean = run.own.official, run.clean.official
+    assert own is not None
+    assert clean is not None
+    return unlearnable_distance(
+        official_sal(own.highest, own.lowest, origin(own)), official_sal(clean.highest, clean.lowest, origin(clean))
+    )
+
+
+def _worst_cases(protocol: Protocol, tier: Tier, own: Cells, clean: Cells) -> list[Measurement]:
+    """Return the largest value over all defenses, none among them, for the primary model and seed by seed."""
+    primary = protocol.primary
+    rivals = [item for item in protocol.conditions if item.model == primary.model]
+    if len(rivals) == 1:
+        return []
+    seeds = range(min(len(_seeds(item, tier)) for item in rivals))
+    if not seeds:
+        return [_not_run(metric, primary, f"not every defense is part of tier {tier}") for metric in _WORST]
+    found = []
+    for metric, value in _WORST.items():
+        runs = [[_run(Cell(item.model, item.defense, seed), own, clean) for item in rivals] for seed in seeds]
+        found.append(_measure(metric, primary, value, runs))
+    return found
+
+
+_WORST: dict[str, Callable[[Sequence[_Run]], float]] = {
+    "worst_test_accuracy": lambda runs: max(run.own.test_accuracy[-1] for run in runs),
+    "worst_ud_matched": lambda runs: max(
+        unlearnable_distance(run.own.sal.values, run.matched.sal.values) for run in runs
+    ),
+}
+
+
+def _measure(metric: str, condition: Condition, value: Callable[[_T], float], runs: Sequence[_T]) -> Measurement:
     try:
-        return summarize(metric, condition.label, [_METRICS[metric](run) for run in runs])
+        return summarize(metric, condition.label, [value(run) for run in runs])
     except UndefinedMetric as error:
         return Measurement(metric=metric, condition=condition.label, status="not_measurable", reason=str(error))
 
 
-def _not_run(metric: str, condition: Condition, tier: Tier) -> Measurement:
-    return Measurement(metric=metric, condition=condition.label, status="not_run", reason=f"not part of tier {tier}")
+def _not_run(metric: str, condition: Condition, reason: str) -> Measurement:
+    return Measurement(metric=metric, condition=condition.label, status="not_run", reason=reason)
 
 
 def _seeds(condition: Condition, tier: Tier) -> tuple[int, ...]:

@@ -5,9 +5,10 @@ Never imports pandas, altair or jinja2.
 
 import resource
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import torch
 from torch import nn
@@ -17,14 +18,15 @@ from bench.data import load_data
 from bench.data.perturbed import apply_perturbation
 from bench.defenses import DEFENSES
 from bench.defenses.defense import Defense
+from bench.metrics.official_sal import OfficialLearnability, OfficialSearch, measure_official_sal
 from bench.metrics.sal import LayerLearnability, Search, measure_sal
 from bench.models.build import build_model
-from bench.protocol import Protocol, SalSettings
+from bench.protocol import Augmentation, OfficialSal, Protocol, SalSettings
 from bench.registry import resolve
-from bench.results import CellResult, SalCurve, rounded
+from bench.results import CellResult, OfficialCurve, SalCurve, rounded
 from bench.runtime import generator_for
-from bench.tracks.ue import CellJob
-from bench.training import Epoch, Labeled, to_device, train
+from bench.tracks.ue import CellJob, linf_budget, official_settings
+from bench.training import Epoch, Labeled, augment_batch, to_device, train
 
 Progress = Callable[[int, int], None]
 """Called with (epochs done, epochs in all)."""
@@ -38,6 +40,7 @@ class CellRun:
     ended: str
     seconds: float
     sal_seconds: float
+    official_seconds: float
     gradients: int
     peak_memory_bytes: int
 
@@ -55,7 +58,9 @@ class CellState:
     defense: Defense | None = None
     epochs: tuple[Epoch, ...] = ()
     sal: tuple[tuple[int, LayerLearnability], ...] = ()
+    official: tuple[tuple[Epoch, OfficialLearnability], ...] = ()
     sal_seconds: float = 0.0
+    official_seconds: float = 0.0
     result: CellResult | None = None
 
 
@@ -75,6 +80,7 @@ def run_cell(job: CellJob, device: torch.device, progress: Progress) -> tuple[Ce
         ended=ended.isoformat(timespec="seconds"),
         seconds=time.perf_counter() - clock,
         sal_seconds=state.sal_seconds,
+        official_seconds=state.official_seconds,
         gradients=sum(found.gradients for _, found in state.sal),
         peak_memory_bytes=_peak_memory(device),
     )
@@ -89,8 +95,9 @@ def prepare(state: CellState) -> CellState:
         images = apply_perturbation(images, read_perturbation(state.job.folder, state.job.artifact).values)
     defense: Defense = resolve("defense", cell.defense, DEFENSES)
     pixels = torch.from_numpy(images)
+    labels = torch.from_numpy(data.train.labels)
     if defense.images is not None:
-        pixels = defense.images(pixels)
+        pixels = defense.images(pixels, labels, generator_for(_stream(state), "defense"))
     model = build_model(
         cell.model,
         in_channels=protocol.dataset.channels,
@@ -100,7 +107,7 @@ def prepare(state: CellState) -> CellState:
     return replace(
         state,
         model=model.to(device),
-        train=to_device(pixels, torch.from_numpy(data.train.labels), device),
+        train=to_device(pixels, labels, device),
         test=to_device(torch.from_numpy(data.test.images), torch.from_numpy(data.test.labels), device),
         defense=defense,
     )
@@ -112,30 +119,43 @@ def train_and_measure(state: CellState) -> CellState:
     assert state.train is not None
     assert state.test is not None
     assert state.defense is not None
-    protocol = state.job.protocol
-    probe_set = _probe_set(state.train, protocol)
-    found: list[tuple[int, LayerLearnability]] = []
-    seconds = 0.0
+    protocol, cell = state.job.protocol, state.job.cell
+    recipe, official = protocol.recipe_of(cell.model), official_settings(protocol, cell)
+    measured, data = _Measured(), state.train
+    probe_set = _probe_set(data, protocol)
 
-    def probe(model: nn.Module, epoch: int) -> None:
-        nonlocal seconds
-        if epoch in protocol.sal.epochs:
+    def probe(model: nn.Module, epoch: Epoch) -> None:
+        if epoch.number in protocol.sal.epochs:
             clock = time.perf_counter()
-            found.append((epoch, _measure(model, probe_set, protocol.sal)))
-            seconds += time.perf_counter() - clock
-        state.progress(epoch, protocol.recipe.epochs)
+            measured.sal.append((epoch.number, _measure(model, probe_set, protocol.sal)))
+            measured.sal_seconds += time.perf_counter() - clock
+        if official is not None and epoch.number in official.epochs:
+            clock = time.perf_counter()
+            generator = generator_for(_stream(state), f"official SAL {epoch.number}")
+            found = _measure_official(model, data, official, protocol.sal.epsilon, recipe.augmentation, generator)
+            measured.official.append((epoch, found))
+            measured.official_seconds += time.perf_counter() - clock
+        state.progress(epoch.number, recipe.epochs)
 
     epochs = train(
         state.model,
-        state.train,
+        data,
         state.test,
-        protocol.recipe,
+        recipe,
         state.defense,
         shuffle=generator_for(_stream(state), "shuffle"),
         augment=generator_for(_stream(state), "augment"),
         probe=probe,
+        budget=linf_budget(protocol),
     )
-    return replace(state, epochs=tuple(epochs), sal=tuple(found), sal_seconds=seconds)
+    return replace(
+        state,
+        epochs=tuple(epochs),
+        sal=tuple(measured.sal),
+        official=tuple(measured.official),
+        sal_seconds=measured.sal_seconds,
+        official_seconds=measured.official_seconds,
+    )
 
 
 def record(state: CellState) -> CellState:
@@ -158,6 +178,7 @@ def record(state: CellState) -> CellState:
         train_accuracy=tuple(rounded(epoch.train_accuracy) for epoch in state.epochs),
         test_accuracy=tuple(rounded(epoch.test_accuracy) for epoch in state.epochs),
         sal=curve,
+        official=_official_curve(state.official),
     )
     return replace(state, result=result)
 
@@ -174,6 +195,16 @@ def _stream(state: CellState) -> str:
     return f"{state.job.protocol.dataset.name}/{state.job.cell.label}"
 
 
+@dataclass
+class _Measured:
+    """What the probe has collected so far."""
+
+    sal: list[tuple[int, LayerLearnability]] = field(default_factory=list)
+    official: list[tuple[Epoch, OfficialLearnability]] = field(default_factory=list)
+    sal_seconds: float = 0.0
+    official_seconds: float = 0.0
+
+
 def _probe_set(data: Labeled, protocol: Protocol) -> Labeled:
     """Return the fixed images that SAL is measured on: the same choice for every cell of a data set."""
     order = torch.randperm(len(data.labels), generator=generator_for(protocol.dataset.name, "probe"))
@@ -188,6 +219,35 @@ def _measure(model: nn.Module, probe_set: Labeled, settings: SalSettings) -> Lay
         probe_set.labels,
         epsilon=settings.epsilon,
         search=Search(settings.max_steps, settings.tolerance),
+    )
+
+
+def _measure_official(
+    model: nn.Module,
+    data: Labeled,
+    settings: OfficialSal,
+    epsilon: float,
+    augmentation: Augmentation,
+    generator: torch.Generator,
+) -> OfficialLearnability:
+    search = OfficialSearch(epsilon, settings.passes, settings.learning_rate, settings.batch_size)
+    varied = augmentation.flip or augmentation.crop_padding > 0
+    augment = partial(augment_batch, augmentation=augmentation, generator=generator) if varied else None
+    return measure_official_sal(model, data.images, data.labels, search, generator, augment)
+
+
+def _official_curve(found: Sequence[tuple[Epoch, OfficialLearnability]]) -> OfficialCurve | None:
+    if not found:
+        return None
+    layers = tuple(found[0][1].ranges)
+    return OfficialCurve(
+        epochs=tuple(epoch.number for epoch, _ in found),
+        layers=layers,
+        running_loss=tuple(rounded(epoch.train_loss) for epoch, _ in found),
+        start_loss=tuple(rounded(seen.start) for _, seen in found),
+        highest=tuple(tuple(rounded(seen.ranges[layer].highest) for layer in layers) for _, seen in found),
+        lowest=tuple(tuple(rounded(seen.ranges[layer].lowest) for layer in layers) for _, seen in found),
+        gradients=tuple(seen.gradients for _, seen in found),
     )
 
 
