@@ -20,7 +20,7 @@ from bench.errors import UsageProblem
 from bench.models.build import build_model
 from bench.protocol import Augmentation, Recipe
 from bench.runtime import choose_device, generator_for, prepare_process
-from bench.training import Labeled, to_device, train
+from bench.training import Epoch, Labeled, to_device, train
 
 PUBLISHED_MODEL = "resnet18"
 """The surrogate of the publications; another one is given reduced settings, and the manifest says which."""
@@ -101,10 +101,10 @@ def train_clean(
     """
     kept: list[nn.Module] = []
 
-    def keep(current: nn.Module, epoch: int) -> None:
-        if epoch in checkpoints:
+    def keep(current: nn.Module, epoch: Epoch) -> None:
+        if epoch.number in checkpoints:
             kept.append(copy.deepcopy(current).eval())
-        workbench.progress("surrogate epochs", epoch, recipe.epochs)
+        workbench.progress("surrogate epochs", epoch.number, recipe.epochs)
 
     tracked = Labeled(workbench.clean.images[:TRACKED_IMAGES], workbench.clean.labels[:TRACKED_IMAGES])
     train(

@@ -111,6 +111,7 @@ def cell_modules(conditions: Iterable[tuple[str, str]], *, official: bool = Fals
 def cell_key(protocol: Protocol, cell: Cell, artifacts: Sequence[ArtifactRef]) -> str:
     """Return the digest of everything that decides a cell's numbers; cells of different protocols may share one."""
     official = official_settings(protocol, cell)
+    # Defaults are left out: a setting that is added later, and not used, moves no number.
     return digest(
         {
             "schema": "bench.cell/1",
@@ -119,9 +120,9 @@ def cell_key(protocol: Protocol, cell: Cell, artifacts: Sequence[ArtifactRef]) -
             "model": cell.model,
             "defense": cell.defense,
             "seed": cell.seed,
-            "recipe": protocol.recipe_of(cell.model).model_dump(mode="json"),
+            "recipe": protocol.recipe_of(cell.model).model_dump(mode="json", exclude_defaults=True),
             "budget": linf_budget(protocol),
-            "sal": protocol.sal.model_dump(mode="json", exclude={"official"}),
+            "sal": protocol.sal.model_dump(mode="json", exclude={"official"}, exclude_defaults=True),
             "official": official and official.model_dump(mode="json", exclude={"seeds"}),
             "code_sha256": code_digest(cell_modules([(cell.model, cell.defense)], official=official is not None)),
         }
