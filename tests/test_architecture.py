@@ -21,6 +21,7 @@ LAYERS = {
     "bench": "records",
     "bench.code_digest": "records",
     "bench.files": "records",
+    "bench.machine": "records",
     "bench.metrics.catalog": "records",
     "bench.problems": "records",
     "bench.protocol": "records",
