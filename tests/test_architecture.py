@@ -83,7 +83,7 @@ RULES = {
     "records": rule("errors records", "pydantic rfc8785 scipy"),
     "data": rule("errors records data", "numpy"),
     "gate": rule("errors records data gate", "numpy pydantic"),
-    "lab": rule("errors records data gate lab", "numpy scipy sklearn torch torchvision"),
+    "lab": rule("errors records data gate lab", "PIL kornia numpy scipy sklearn torch torchvision"),
     "evaluation": rule("errors records data gate lab evaluation", "filelock numpy pydantic rich"),
     "leaderboard": rule("errors records leaderboard", "altair jinja2 markupsafe numpy pandas scipy vl_convert"),
     "cli": rule("errors records data gate lab evaluation leaderboard cli", "rich torch torchvision typer"),
