@@ -196,4 +196,6 @@ def _settings_table(attack: Attack, given: CraftInput) -> str:
 def _cost_table(given: CraftInput, seconds: float) -> str:
     epochs = given.work.image_passes / len(given.images)
     counted = f"epoch_equivalents = {epochs:.1f}\n" if epochs else ""
-    return f"\n[artifact.cost]\nseconds = {seconds:.1f}\n{counted}hardware = {json.dumps(f'{cpu_name()}, one thread')}\n"
+    return (
+        f"\n[artifact.cost]\nseconds = {seconds:.1f}\n{counted}hardware = {json.dumps(f'{cpu_name()}, one thread')}\n"
+    )

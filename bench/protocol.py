@@ -141,7 +141,11 @@ class Condition(Record):
 
 
 class Protocol(Record):
-    """A versioned question. Never changed once a result of it is published; a change is a new version."""
+    """A versioned question. Never changed once a result of it is published; a change is a new version.
+
+    defense_linf: the L-infinity radius that a defense assumes, in 1/255; that of the budgets by default.
+    recipes: how networks are trained for which `recipe` does not fit, by name.
+    """
 
     schema_: Literal["bench.protocol/1"] = Field(alias="schema")
     id: str = Field(pattern=r"^[a-z0-9-]+-v[0-9]+$")
@@ -151,6 +155,7 @@ class Protocol(Record):
     notes: tuple[str, ...] = ()
     dataset: Dataset
     budgets: Budgets
+    defense_linf: PositiveInt | None = None
     recipe: Recipe
     recipes: dict[str, Recipe] = Field(default_factory=dict)
     sal: SalSettings

@@ -13,7 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.attacks.attack import Attack, CraftInput
-from bench.attacks.surrogate import Workbench, count_work, descend, describe_settings, open_workbench, quantize, train_clean
+from bench.attacks.surrogate import (
+    Workbench,
+    count_work,
+    descend,
+    describe_settings,
+    open_workbench,
+    quantize,
+    train_clean,
+)
 from bench.protocol import Recipe
 
 PUBLISHED_IMAGES = 50_000

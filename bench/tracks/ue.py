@@ -96,8 +96,9 @@ def official_settings(protocol: Protocol, cell: Cell) -> OfficialSal | None:
 
 
 def linf_budget(protocol: Protocol) -> float | None:
-    """Return the L-infinity budget that a defense may know, scale 0 to 1."""
-    return None if protocol.budgets.linf is None else protocol.budgets.linf / 255
+    """Return the L-infinity radius that a defense assumes, scale 0 to 1."""
+    radius = protocol.defense_linf or protocol.budgets.linf
+    return None if radius is None else radius / 255
 
 
 def cell_modules(conditions: Iterable[tuple[str, str]], *, official: bool = False) -> set[str]:
@@ -111,9 +112,11 @@ def cell_modules(conditions: Iterable[tuple[str, str]], *, official: bool = Fals
 def cell_key(protocol: Protocol, cell: Cell, artifacts: Sequence[ArtifactRef]) -> str:
     """Return the digest of everything that decides a cell's numbers; cells of different protocols may share one."""
     official = official_settings(protocol, cell)
+    assumed = {} if cell.defense == "none" else {"defense_linf": protocol.defense_linf}
     # Defaults are left out: a setting that is added later, and not used, moves no number.
     return digest(
         {
+            **assumed,
             "schema": "bench.cell/1",
             "artifacts": [artifact.model_dump(mode="json") for artifact in artifacts],
             "data": [split.model_dump(mode="json") for split in _data_refs(protocol.dataset)],
@@ -121,7 +124,7 @@ def cell_key(protocol: Protocol, cell: Cell, artifacts: Sequence[ArtifactRef]) -
             "defense": cell.defense,
             "seed": cell.seed,
             "recipe": protocol.recipe_of(cell.model).model_dump(mode="json", exclude_defaults=True),
-            "budget": linf_budget(protocol),
+            "budget": protocol.budgets.linf and protocol.budgets.linf / 255,
             "sal": protocol.sal.model_dump(mode="json", exclude={"official"}, exclude_defaults=True),
             "official": official and official.model_dump(mode="json", exclude={"seeds"}),
             "code_sha256": code_digest(cell_modules([(cell.model, cell.defense)], official=official is not None)),
