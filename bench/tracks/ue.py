@@ -90,7 +90,7 @@ _T = TypeVar("_T")
 def official_settings(protocol: Protocol, cell: Cell) -> OfficialSal | None:
     """Return how the published search is run in a cell, None where it is not."""
     official = protocol.sal.official
-    if official is None or cell.condition != protocol.primary.label or cell.seed >= official.seeds:
+    if official is None or cell.condition != protocol.primary.label or cell.seed not in official.seeds:
         return None
     return official
 
@@ -175,7 +175,11 @@ def measure_conditions(protocol: Protocol, tier: Tier, own: Cells, clean: Cells)
         found += [_measure(metric, condition, metrics[metric], runs) for metric in metrics]
         if condition.primary and protocol.sal.official:
             searched = [run for run in runs if run.own.official is not None]
-            found += [_measure(metric, condition, value, searched) for metric, value in _OFFICIAL.items()]
+            reason = f"not part of tier {tier}"
+            found += [
+                _measure(metric, condition, value, searched) if searched else _not_run(metric, condition, reason)
+                for metric, value in _OFFICIAL.items()
+            ]
         if condition.primary:
             found += _worst_cases(protocol, tier, own, clean)
     return tuple(found)
