@@ -158,7 +158,7 @@ def _near(
             for row, gap in zip(own[start : start + _CHUNK_ROWS], gaps, strict=True):
                 candidates = members[gap <= radius + 0.01]
                 apart = np.abs(images[candidates].astype(np.int16) - rows[row])
-                distances = apart.reshape(len(candidates), -1).max(axis=1, initial=0)
+                distances = apart.max(axis=(1, 2, 3), initial=0)
                 close = distances <= radius
                 yield int(row), candidates[close], distances[close].astype(np.int64)
 

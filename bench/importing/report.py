@@ -5,6 +5,8 @@ May import pydantic and bench.records.
 
 from typing import Literal
 
+from pydantic import Field
+
 from bench.records import Record
 
 
@@ -36,7 +38,7 @@ class ImportReport(Record):
     another one, told apart by order. norm: the one that the manifest names, None where no budget is kept.
     """
 
-    schema_: Literal["bench.import/1"] = "bench.import/1"
+    schema_: Literal["bench.import/1"] = Field("bench.import/1", alias="schema")
     slug: str
     protocol: str
     format: str
