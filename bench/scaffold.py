@@ -22,7 +22,7 @@ def create_submission(root: Path, track: Literal["ue", "unlearning"], slug: str)
     """
     if track != "ue":
         raise UsageProblem(f"track {quoted(track)} takes no submissions yet; available: ue")
-    _check_slug(slug)
+    check_slug(slug)
     folder = root / "submissions" / slug
     try:
         folder.mkdir(parents=True)
@@ -34,7 +34,8 @@ def create_submission(root: Path, track: Literal["ue", "unlearning"], slug: str)
     return [path]
 
 
-def _check_slug(slug: str) -> None:
+def check_slug(slug: str) -> None:
+    """Raise UsageProblem for a text that cannot be a slug."""
     try:
         TypeAdapter(Slug).validate_python(slug)
     except ValidationError as error:

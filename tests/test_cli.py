@@ -43,6 +43,7 @@ def test_the_commands_are_the_documented_ones():
         "doctor",
         "evaluate",
         "explain",
+        "import",
         "list",
         "new",
         "render",
