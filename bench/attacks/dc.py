@@ -5,7 +5,7 @@ Imports torch. Source: arXiv:1905.09027.
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from bench.attacks.surrogate import (
     BATCH_IMAGES,
     PUBLISHED_MODEL,
     Workbench,
+    count_work,
     describe_settings,
     open_workbench,
     quantize,
@@ -161,6 +162,7 @@ def fresh_classifier(workbench: Workbench, weights: torch.Generator) -> nn.Modul
     """Build the protocol's network with the stream's next weights, on the device, in train mode."""
     channels = workbench.clean.images.shape[1]
     model = build_model(workbench.model, in_channels=channels, classes=workbench.classes, generator=weights)
+    count_work(model, workbench)
     return model.to(workbench.device)
 
 
@@ -254,4 +256,5 @@ DC = Attack(
     paper="https://arxiv.org/abs/1905.09027",
     craft=craft_dc,
     surrogate=describe_surrogate,
+    settings=lambda given: asdict(dc_settings(given)),
 )

@@ -4,7 +4,7 @@ Imports torch. Source: arXiv:2203.14533.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -205,4 +205,5 @@ REM = Attack(
     paper="https://arxiv.org/abs/2203.14533",
     craft=craft_rem,
     surrogate=describe_surrogate,
+    settings=lambda given: asdict(rem_settings(given)),
 )
