@@ -53,8 +53,8 @@ class DCSettings:
 PUBLISHED = DCSettings()
 """For CIFAR-10 within 0.032, which is 8.2/255; here epsilon is the protocol's budget."""
 
-REDUCED = DCSettings(rounds=10, epochs=10, batch_size=128, classifier_rate=0.1, generator_rate=1e-3, width=8)
-"""For narrow networks and a few thousand images."""
+REDUCED = DCSettings(rounds=10, epochs=5, batch_size=128, classifier_rate=0.1, generator_rate=3e-3, width=8)
+"""For narrow networks and a few thousand images: higher rates for far fewer steps."""
 
 
 def dc_settings(given: CraftInput) -> DCSettings:
@@ -63,9 +63,9 @@ def dc_settings(given: CraftInput) -> DCSettings:
 
 
 def describe_surrogate(given: CraftInput) -> str:
-    """Say in one line which classifier and settings are used, and on what the generator is chosen."""
+    """Say in one line which classifier and settings are used, and on which images the generator is chosen: the publication takes test images."""
     words = describe_settings(given.model, dc_settings(given), PUBLISHED, PUBLISHED_SURROGATE)
-    return f"{words}; chosen on clean training images, not on test images"
+    return f"{words}; chosen on training images"
 
 
 class DoubleConv(nn.Sequential):

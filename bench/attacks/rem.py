@@ -69,7 +69,7 @@ def rem_settings(given: CraftInput) -> REMSettings:
 def describe_surrogate(given: CraftInput) -> str:
     """Say in one line which surrogate and settings are used, and where there is nothing to sample."""
     words = describe_settings(given.model, rem_settings(given), PUBLISHED)
-    return words if _augments(given.augmentation) else f"{words}; no augmentation: T is the identity"
+    return words if _augments(given.augmentation) else f"{words}; no augmentation, T = identity"
 
 
 def craft_rem(given: CraftInput) -> NDArray[np.int8]:

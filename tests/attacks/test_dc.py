@@ -169,4 +169,4 @@ def test_settings_and_what_the_choice_looks_at_are_described():
     assert dc_settings(given_digits()) == REDUCED
     words = describe_surrogate(given_digits())
     assert words.startswith("resnet-narrow (published: vgg11); rounds ")
-    assert words.endswith("chosen on clean training images, not on test images")
+    assert words.endswith("chosen on training images")

@@ -115,5 +115,5 @@ def test_without_augmentation_one_sample_is_drawn_and_the_manifest_says_so():
     assert rem_settings(given_digits()) == replace(REDUCED, samples=1)
     words = describe_surrogate(given_digits())
     assert "samples 1 (published: 5)" in words
-    assert words.endswith("T is the identity")
+    assert words.endswith("no augmentation, T = identity")
     assert "identity" not in describe_surrogate(given_digits(augmentation=MOVED))
