@@ -63,7 +63,7 @@ def dc_settings(given: CraftInput) -> DCSettings:
 
 
 def describe_surrogate(given: CraftInput) -> str:
-    """Say in one line which classifier and settings are used, and on which images the generator is chosen: the publication takes test images."""
+    """Say in one line which classifier and settings are used; the publication chooses on test images, this does not."""
     words = describe_settings(given.model, dc_settings(given), PUBLISHED, PUBLISHED_SURROGATE)
     return f"{words}; chosen on training images"
 
