@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.protocol import Augmentation, Budgets
+from bench.protocol import Augmentation, Budgets, Norm
 
 Family = Literal["control", "error-minimizing", "error-maximizing", "synthetic-shortcut", "generative", "filter"]
 
@@ -53,7 +53,7 @@ class Attack:
     name: str
     family: Family
     summary: str
-    norm: Literal["linf", "l0", "l2"]
+    norm: Norm
     uses_labels: bool
     paper: str | None
     craft: Callable[[CraftInput], NDArray[np.int8] | NDArray[np.int16]]
