@@ -99,12 +99,13 @@ class Recipe(Record):
 
 
 class OfficialSal(Record):
-    """How the published procedure is run beside `exact`: for the first `seeds` seeds of the primary condition.
+    """How the published procedure is run beside `exact`, in cells of the primary condition.
 
-    epochs: when, among those of `exact`. Batch size, passes and step length are the published ones by default.
+    seeds: of those cells; it takes minutes, so the quick tier's are better left out. epochs: when, among those of
+    `exact`. Batch size, passes and step length are the published ones by default.
     """
 
-    seeds: PositiveInt
+    seeds: tuple[int, ...]
     epochs: tuple[int, ...]
     batch_size: PositiveInt = 256
     passes: PositiveInt = 10
@@ -145,7 +146,11 @@ class Condition(Record):
 
 
 class Protocol(Record):
-    """A versioned question. Never changed once a result of it is published; a change is a new version."""
+    """A versioned question. Never changed once a result of it is published; a change is a new version.
+
+    defense_linf: the L-infinity radius that a defense assumes, in 1/255; that of the budgets by default.
+    recipes: how networks are trained for which `recipe` does not fit, by name.
+    """
 
     schema_: Literal["bench.protocol/1"] = Field(alias="schema")
     id: str = Field(pattern=r"^[a-z0-9-]+-v[0-9]+$")
@@ -155,6 +160,7 @@ class Protocol(Record):
     notes: tuple[str, ...] = ()
     dataset: Dataset
     budgets: Budgets
+    defense_linf: PositiveInt | None = None
     recipe: Recipe
     recipes: dict[str, Recipe] = Field(default_factory=dict)
     sal: SalSettings

@@ -106,11 +106,29 @@ class Citation(Record):
     bibtex: Block
 
 
+Setting = int | float | bool | Name
+
+
 class CraftRecipe(Record):
-    """How `bench craft` makes the artifact again, byte for byte, where it is too large to be kept in the repository."""
+    """How `bench craft` makes the artifact again, byte for byte, where it is too large to be kept in the repository.
+
+    settings: the attack's hyper-parameters, for the reader; attack and seed alone decide.
+    """
 
     attack: Name
     seed: int = Field(ge=0)
+    settings: dict[Name, Setting] = Field(default_factory=dict, max_length=64)
+
+
+class CraftCost(Record):
+    """What making the artifact cost.
+
+    seconds: wall clock. epoch_equivalents: forward-and-backward passes of the surrogate over the training images.
+    """
+
+    seconds: float = Field(ge=0)
+    epoch_equivalents: float | None = Field(default=None, ge=0)
+    hardware: Name
 
 
 class Artifact(Record):
@@ -133,6 +151,7 @@ class Artifact(Record):
     kind: Literal["sample-wise", "class-wise"]
     norm: Norm
     recipe: CraftRecipe | None = None
+    cost: CraftCost | None = None
 
 
 @dataclass(frozen=True)

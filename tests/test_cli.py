@@ -72,6 +72,7 @@ def test_every_command_and_option_has_a_line_of_help(run, command):
         (("explain", "ud"), 0, "#LP(perturbed) / #LP(clean)"),
         (("explain", "ue-small-v1"), 0, "60 training images"),
         (("explain", "lsp"), 0, "linearly separable"),
+        (("explain", "ueraser-max"), 0, "worst of five augmented copies"),
         (("explain", "nonsense"), 2, "unknown name 'nonsense'"),
         (("evaluate", "submissions/none"), 2, "unknown submission folder"),
         (("evaluate",), 2, "evaluate --help"),

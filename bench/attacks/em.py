@@ -4,7 +4,7 @@ Imports torch. Source: arXiv:2101.04898, sample-wise noise.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 
 import numpy as np
@@ -134,4 +134,5 @@ EM = Attack(
     paper="https://arxiv.org/abs/2101.04898",
     craft=craft_em,
     surrogate=lambda given: describe_settings(given.model, em_settings(given), PUBLISHED),
+    settings=lambda given: asdict(em_settings(given)),
 )
