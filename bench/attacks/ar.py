@@ -209,4 +209,5 @@ AR = Attack(
     uses_labels=True,
     paper="https://arxiv.org/abs/2206.03693",
     craft=craft_ar,
+    settings=lambda given: {"window": WINDOW, "crop": CROP, "radius": noise_radius(given)},
 )

@@ -66,4 +66,5 @@ CUDA = Attack(
     uses_labels=True,
     paper="https://arxiv.org/abs/2303.04278",
     craft=craft_cuda,
+    settings=lambda _: {"blur": BLUR, "kernel_side": SIDE},
 )

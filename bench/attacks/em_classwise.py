@@ -3,7 +3,7 @@
 Imports torch. Source: arXiv:2101.04898, class-wise noise, as in the released code.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 
 import numpy as np
@@ -47,8 +47,12 @@ class ClassWiseSettings:
 PUBLISHED = ClassWiseSettings()
 """For CIFAR-10: one step of 0.8/255 a batch within 8/255, on 10,000 of the 50,000 images."""
 
-REDUCED = replace(PUBLISHED, batch_size=128)
-"""For narrow networks and a few thousand images, of which 512 are a large part."""
+REDUCED = replace(PUBLISHED, batch_size=128, updates=1)
+"""For narrow networks and a few thousand images: as published, a tenth of an epoch between two passes.
+
+Ten updates would be an epoch there. The surrogate would then get below the stop error by learning the images, before
+there is a perturbation to learn.
+"""
 
 
 def classwise_settings(given: CraftInput) -> ClassWiseSettings:
@@ -135,4 +139,5 @@ EM_CLASSWISE = Attack(
     paper="https://arxiv.org/abs/2101.04898",
     craft=craft_em_classwise,
     surrogate=lambda given: describe_settings(given.model, classwise_settings(given), PUBLISHED),
+    settings=lambda given: asdict(classwise_settings(given)),
 )

@@ -3,7 +3,7 @@
 Imports torch. Source: arXiv:2106.06151.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import pi
 from typing import Any
 
@@ -177,7 +177,8 @@ class FlowInverse(torch.autograd.Function):
 
 
 def _flow_inverse(eigenvalues: Tensor, time: float) -> Tensor:
-    return -torch.expm1(-eigenvalues * time) / eigenvalues
+    learned: Tensor = -torch.expm1(-eigenvalues * time) / eigenvalues
+    return learned
 
 
 def describe_surrogate(given: CraftInput) -> str:
@@ -200,4 +201,5 @@ NTGA = Attack(
     paper="https://arxiv.org/abs/2106.06151",
     craft=craft_ntga,
     surrogate=describe_surrogate,
+    settings=lambda _: asdict(PUBLISHED),
 )
