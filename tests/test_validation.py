@@ -205,7 +205,7 @@ def test_a_recipe_of_an_unknown_attack_is_an_error_whether_or_not_the_file_is_th
         (folder / "delta.safetensors").unlink()
     problem = one_problem(folder)
     assert (problem.code, problem.pointer, problem.severity) == ("attack-unknown", "/artifact/0/recipe/attack", "error")
-    assert problem.remedy.startswith("did you mean 'random'? Known attacks: em, ")
+    assert problem.remedy.startswith("did you mean 'random'? Known attacks: ar, ")
 
 
 def test_the_warning_about_missing_data_is_one_line_and_points_to_the_doctor(tmp_path):

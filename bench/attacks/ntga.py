@@ -160,7 +160,8 @@ class FlowInverse(torch.autograd.Function):
         eigenvalues, vectors = torch.linalg.eigh(kernel)
         ctx.save_for_backward(eigenvalues, vectors)
         ctx.time = time
-        return vectors @ (_flow_inverse(eigenvalues, time)[:, None] * vectors.T)
+        learned: Tensor = vectors @ (_flow_inverse(eigenvalues, time)[:, None] * vectors.T)
+        return learned
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
@@ -177,8 +178,7 @@ class FlowInverse(torch.autograd.Function):
 
 
 def _flow_inverse(eigenvalues: Tensor, time: float) -> Tensor:
-    learned: Tensor = -torch.expm1(-eigenvalues * time) / eigenvalues
-    return learned
+    return -torch.expm1(-eigenvalues * time) / eigenvalues
 
 
 def describe_surrogate(given: CraftInput) -> str:
