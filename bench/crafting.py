@@ -160,7 +160,7 @@ name = "The Unlearnability Bench maintainers"
 
 {links}{artifact_table}
 [disclosure]
-test_set_used = false
+test_set_used = {str(attack.test_set_used).lower()}
 
 [agreement]
 artifact_license = "CC-BY-4.0"

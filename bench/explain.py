@@ -72,7 +72,9 @@ def _explain_metric(key: str) -> str:
 def _explain_protocol(protocol_id: str) -> str:
     protocol = load_protocol(protocol_id)
     recipe, sal = protocol.recipe, protocol.sal
-    budgets = ", ".join(f"{norm} {limit}" for norm, limit in protocol.budgets.model_dump(exclude_none=True).items())
+    limits = protocol.budgets.model_dump(exclude_none=True, exclude={"unbounded"})
+    unbounded = ["unbounded"] if protocol.budgets.unbounded else []
+    budgets = ", ".join([*(f"{norm} {limit}" for norm, limit in limits.items()), *unbounded])
     conditions = ", ".join(
         f"{item.label} ({item.seeds.quick} quick, {item.seeds.full} full seeds)" for item in protocol.conditions
     )

@@ -23,6 +23,10 @@ PRIVATE_VARIABLE = "BENCH_PROTOCOLS"
 """Environment variable that names one more folder of protocols, for trials and for tests."""
 
 
+Norm = Literal["linf", "l0", "l2", "unbounded"]
+"""The norms that a change can be limited in; under `unbounded` it is not, where a protocol admits that."""
+
+
 class Selection(Record):
     """Which images of a split are used: all, or the first `per_class` of each class within `first` images.
 

@@ -85,7 +85,7 @@ tensor = "delta"  # int8, in units of 1/255
 layout = "NCHW"
 order = "dataset-index"  # row i changes training image i
 kind = "FILL-IN: sample-wise or class-wise"
-norm = "FILL-IN: linf, l0 or l2, one that the protocol allows"
+norm = "FILL-IN: linf, l0, l2 or unbounded, one that the protocol allows"
 
 # [[reported]]  # your own numbers: shown beside the measured ones, never ranked
 # metric = "test_accuracy"  # one of `bench list metrics`

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.protocol import Augmentation, Budgets
+from bench.protocol import Augmentation, Budgets, Norm
 
 Family = Literal["control", "error-minimizing", "error-maximizing", "synthetic-shortcut", "generative", "filter"]
 
@@ -66,14 +66,16 @@ class Attack:
     craft: returns integer perturbations (N, C, H, W) in 1/255 units, int8 or int16, within the budget of `norm`.
     surrogate: says in one line which network and which settings `craft` would use, and where they are not the
     published ones; None for an attack without a network. settings: the hyper-parameters that `craft` would use.
+    test_set_used: whether a test image had a part in how those were chosen; the manifest discloses it.
     """
 
     name: str
     family: Family
     summary: str
-    norm: Literal["linf", "l0", "l2"]
+    norm: Norm
     uses_labels: bool
     paper: str | None
     craft: Callable[[CraftInput], NDArray[np.int8] | NDArray[np.int16]]
     surrogate: Callable[[CraftInput], str] | None = None
     settings: Callable[[CraftInput], Mapping[str, Setting]] | None = None
+    test_set_used: bool = False
