@@ -43,8 +43,8 @@ Missing = Annotated[
     Literal["refuse", "zero"], typer.Option("--missing", help="zero: images that have no row stay as they are")
 ]
 Norm = Annotated[
-    Literal["linf", "l2", "l0"] | None,
-    typer.Option("--norm", help="budget to claim", show_default="the first that is kept"),
+    Literal["linf", "l2", "l0", "unbounded"] | None,
+    typer.Option("--norm", help="budget to claim", show_default="the first limit that is kept"),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="draws from a bank of class perturbations")]
 Name = Annotated[str | None, typer.Option("--name", help="the method's name")]

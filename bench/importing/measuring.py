@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.artifacts import Integers
-from bench.budgets import Change, Kind, Norm, allowed_norms, find_excess, measure_change, measure_kind
+from bench.budgets import Change, Kind, allowed_norms, find_excess, measure_change, measure_kind
 from bench.data.perturbed import apply_perturbation
 from bench.errors import UsageProblem
 from bench.importing.report import NormFit
-from bench.protocol import Budgets
+from bench.protocol import Budgets, Norm
 
 _FAR = 128
 
@@ -40,7 +40,9 @@ def measure(
         raise UsageProblem(f"the protocol has no {wanted} budget; norms it allows: {', '.join(allowed)}")
     change = measure_change(delta, images)
     norms = tuple(_norm_fit(norm, change, delta, budgets) for norm in get_args(Norm))
-    kept = {fit.norm: fit.norm for fit in norms if fit.fits and wanted in (None, fit.norm)}
+    # A class without limits is never fallen into: it has to be asked for.
+    asked = {"linf", "l0", "l2"} if wanted is None else {wanted}
+    kept = {fit.norm: fit.norm for fit in norms if fit.fits and fit.norm in asked}
     perturbed = apply_perturbation(images, delta)
     constant = int((perturbed == perturbed[:, :, :1, :1]).all(axis=(1, 2, 3)).sum())
     return Measured(
@@ -60,7 +62,13 @@ def negative_share(delta: Integers) -> float:
 
 
 def _norm_fit(norm: Norm, change: Change, delta: Integers, budgets: Budgets) -> NormFit:
-    sizes = {"linf": change.peaks, "l0": change.pixels, "l2": np.sqrt(change.squares) / 255}[norm]
+    roots = np.sqrt(change.squares) / 255
+    sizes = {"linf": change.peaks, "l0": change.pixels, "l2": roots, "unbounded": change.peaks}[norm]
+    if norm == "unbounded":
+        fits, detail = budgets.unbounded, "" if budgets.unbounded else "not admitted by the protocol"
+        return NormFit(
+            norm=norm, largest=float(sizes.max()), mean=float(sizes.mean()), limit=None, fits=fits, detail=detail
+        )
     limit: float | None = getattr(budgets, norm)
     excess = None if limit is None else find_excess(change, delta, norm, limit)
     detail = "" if excess is None else f"{excess.count} times, first image {excess.first[0]}: {excess.found}"

@@ -1,12 +1,13 @@
 """ImportReport: what was measured of a released file, as a record and as text.
 
-May import pydantic and bench.records.
+May import pydantic, bench.protocol and bench.records.
 """
 
 from typing import Literal
 
 from pydantic import Field
 
+from bench.protocol import Norm
 from bench.records import Record
 
 
@@ -23,7 +24,7 @@ class NormFit(Record):
     linf in 1/255, l2 of a 0-to-1 image, l0 in pixels; all on the images that are trained on. allowed: by the protocol.
     """
 
-    norm: Literal["linf", "l2", "l0"]
+    norm: Norm
     largest: float
     mean: float
     limit: float | None
@@ -61,7 +62,7 @@ class ImportReport(Record):
     unchanged_images: int
     constant_images: int
     norms: tuple[NormFit, ...]
-    norm: Literal["linf", "l2", "l0"] | None
+    norm: Norm | None
     network: Literal["none", "open"]
     hints: tuple[str, ...]
     sha256: str | None = None

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from bench.protocol import Norm
+
 Rounding = Literal["nearest", "truncate"]
 Sign = Literal["signed", "official"]
 
@@ -38,7 +40,7 @@ class ImportRequest:
     scale: int | None = None
     missing: Literal["refuse", "zero"] = "refuse"
     tolerance: int | None = None
-    norm: Literal["linf", "l2", "l0"] | None = None
+    norm: Norm | None = None
     seed: int = 0
     trust_pickle: bool = False
     credits: Credits = field(default_factory=Credits)
