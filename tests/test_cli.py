@@ -160,6 +160,7 @@ def test_a_protocol_the_submission_is_not_made_for_is_a_usage_problem(root, run)
 def test_missing_data_ends_with_5_and_says_where_it_was_looked_for(root, run, monkeypatch):
     monkeypatch.setenv("HOME", str(root / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(root / "cache"))
+    monkeypatch.delenv("BENCH_DATA", raising=False)
     code, _, err = run("craft", "lsp", "--protocol", "ue-cifar10-mini-v1")
     assert code == 5
     assert "looked in" in err

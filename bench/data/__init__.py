@@ -28,6 +28,13 @@ FINDERS: dict[str, Callable[[int | None], str]] = {
 """Where a data set lies, without reading it: (number of first training images needed, None: all) -> place."""
 
 
+def find_data(dataset: Dataset) -> str:
+    """Return where the images lie that a protocol asks for; opens no file. Raises UnknownName, DatasetMissing."""
+    if dataset.name not in FINDERS:
+        raise UnknownName("data set", dataset.name, FINDERS)
+    return FINDERS[dataset.name](dataset.train.select.first)
+
+
 def load_data(dataset: Dataset) -> ImageData:
     """Load the images a protocol asks for, select its subset, and check every pixel against the pinned digests.
 
