@@ -27,6 +27,7 @@ PACKAGES = (
     "jinja2",
     "numpy",
     "pandas",
+    "pillow",
     "pydantic",
     "rfc8785",
     "rich",

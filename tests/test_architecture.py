@@ -80,7 +80,7 @@ def rule(layers: str, libraries: str = "") -> Rule:
 RULES = {
     "errors": rule(""),
     "records": rule("errors records", "pydantic rfc8785 scipy"),
-    "data": rule("errors records data", "numpy"),
+    "data": rule("errors records data", "PIL numpy"),
     "gate": rule("errors records data gate", "numpy pydantic"),
     "lab": rule("errors records data gate lab", "numpy scipy sklearn torch torchvision"),
     "evaluation": rule("errors records data gate lab evaluation", "filelock numpy pydantic rich"),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from bench.data.cifar import find_cifar10, find_cifar100, load_cifar10, load_cifar100
 from bench.data.dataset import ImageData, check_data, select_images
 from bench.data.digits import find_digits, load_digits
+from bench.data.imagenet import find_imagenet100, load_imagenet100
 from bench.errors import UnknownName
 from bench.protocol import Dataset
 
@@ -18,12 +19,14 @@ DATASETS: dict[str, Callable[[Dataset], tuple[ImageData, str]]] = {
     "cifar10": load_cifar10,
     "cifar100": load_cifar100,
     "digits": load_digits,
+    "imagenet100": load_imagenet100,
 }
 
 FINDERS: dict[str, Callable[[int | None], str]] = {
     "cifar10": find_cifar10,
     "cifar100": find_cifar100,
     "digits": find_digits,
+    "imagenet100": find_imagenet100,
 }
 """Where a data set lies, without reading it: (number of first training images needed, None: all) -> place."""
 
