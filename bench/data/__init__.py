@@ -12,6 +12,7 @@ from bench.data.cifar import find_cifar10, find_cifar100, load_cifar10, load_cif
 from bench.data.dataset import ImageData, check_data, select_images
 from bench.data.digits import find_digits, load_digits
 from bench.data.imagenet import find_imagenet100, load_imagenet100
+from bench.data.mnist import find_mnist, load_mnist
 from bench.errors import UnknownName
 from bench.protocol import Dataset
 
@@ -20,6 +21,7 @@ DATASETS: dict[str, Callable[[Dataset], tuple[ImageData, str]]] = {
     "cifar100": load_cifar100,
     "digits": load_digits,
     "imagenet100": load_imagenet100,
+    "mnist": load_mnist,
 }
 
 FINDERS: dict[str, Callable[[int | None], str]] = {
@@ -27,6 +29,7 @@ FINDERS: dict[str, Callable[[int | None], str]] = {
     "cifar100": find_cifar100,
     "digits": find_digits,
     "imagenet100": find_imagenet100,
+    "mnist": find_mnist,
 }
 """Where a data set lies, without reading it: (number of first training images needed, None: all) -> place."""
 

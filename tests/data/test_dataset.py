@@ -82,7 +82,9 @@ def test_digits_are_pinned_and_split_by_position() -> None:
 
 def test_an_unknown_data_set_lists_the_known_ones() -> None:
     dataset = load_protocol("ue-digits-v1").dataset.model_copy(update={"name": "digit"})
-    with pytest.raises(UnknownName, match="unknown data set 'digit'; known: cifar10, cifar100, digits, imagenet100"):
+    with pytest.raises(
+        UnknownName, match="unknown data set 'digit'; known: cifar10, cifar100, digits, imagenet100, mnist"
+    ):
         load_data(dataset)
 
 
