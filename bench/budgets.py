@@ -7,16 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor, sqrt
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.artifacts import Integers
 from bench.data.perturbed import apply_perturbation
-from bench.protocol import Budgets
+from bench.protocol import Budgets, Norm
 
-Norm = Literal["linf", "l0", "l2"]
 Kind = Literal["class-wise", "sample-wise"]
 
 _CHUNK_IMAGES = 1024
@@ -27,7 +26,8 @@ class Change:
     """What changes, image by image and in total, in 1/255 units.
 
     peaks: (N,) largest |value| as submitted. pixels: (N,) changed pixels, in any channel. squares: (N,) sum of squares.
-    values, changed, negative, total: over all images: channel values, changed ones, darkened ones, sum of |change|.
+    values, changed, negative, total, strongest: over all images: channel values, changed ones, darkened ones, sum and
+    largest of |change|.
     All but `peaks` count on the image that is trained on, where images are known.
     """
 
@@ -38,6 +38,7 @@ class Change:
     changed: int
     negative: int
     total: int
+    strongest: int
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Excess:
 def measure_change(values: Integers, images: NDArray[np.uint8] | None) -> Change:
     """Measure a perturbation (N, C, H, W), N > 0, int8 or int16; images: uint8, same shape, None where not at hand."""
     sums = np.zeros(3, dtype=np.int64)
-    columns = []
+    columns, strongest = [], 0
     for start in range(0, len(values), _CHUNK_IMAGES):
         part = slice(start, start + _CHUNK_IMAGES)
         effect = values[part].astype(np.int32)
@@ -63,36 +64,46 @@ def measure_change(values: Integers, images: NDArray[np.uint8] | None) -> Change
         squares = np.square(effect, dtype=np.int64).sum(axis=(1, 2, 3))
         columns.append((peaks, changed.any(axis=1).sum(axis=(1, 2)), squares))
         sums += (changed.sum(), (effect < 0).sum(), np.abs(effect).sum())
+        strongest = max(strongest, int(np.abs(effect).max()))
     peaks, pixels, squares = (np.concatenate(column).astype(np.int64) for column in zip(*columns, strict=True))
     changed_values, negative, total = (int(value) for value in sums)
-    return Change(peaks, pixels, squares, values.size, changed_values, negative, total)
+    return Change(peaks, pixels, squares, values.size, changed_values, negative, total, strongest)
 
 
-def budget_limit(budgets: Budgets, norm: Norm) -> int | float:
-    """Return the protocol's limit under a norm that it allows."""
-    limit: int | float | None = getattr(budgets, norm)
-    if limit is None:
+def budget_limit(budgets: Budgets, norm: Norm) -> int | float | None:
+    """Return the protocol's limit under a norm that it allows; None under `unbounded`, which has none."""
+    if not allows_norm(budgets, norm):
         raise ValueError(f"the protocol has no {norm} budget")
+    limit: int | float | None = None if norm == "unbounded" else getattr(budgets, norm)
     return limit
 
 
-def allowed_norms(budgets: Budgets) -> list[str]:
+def allows_norm(budgets: Budgets, norm: Norm) -> bool:
+    """Say whether a protocol admits perturbations under a norm."""
+    return budgets.unbounded if norm == "unbounded" else getattr(budgets, norm) is not None
+
+
+def allowed_norms(budgets: Budgets) -> list[Norm]:
     """Return the norms that a protocol allows, in a fixed order."""
-    return [norm for norm in ("linf", "l0", "l2") if getattr(budgets, norm) is not None]
+    return [norm for norm in get_args(Norm) if allows_norm(budgets, norm)]
 
 
 def largest(change: Change, norm: Norm) -> str:
-    """Return the largest change of an image under a norm, as text without unit."""
+    """Return the largest change of an image under a norm, as text without unit; of a channel value if unbounded."""
+    if norm == "unbounded":
+        return str(change.strongest)
     if norm == "l2":
         return f"{sqrt(int(change.squares.max())) / 255:.6f}"
     return str(int((change.peaks if norm == "linf" else change.pixels).max()))
 
 
-def find_excess(change: Change, values: Integers, norm: Norm, limit: float) -> Excess | None:
-    """Return how a perturbation breaks a budget, None where it keeps within.
+def find_excess(change: Change, values: Integers, norm: Norm, limit: float | None) -> Excess | None:
+    """Return how a perturbation breaks a budget, None where it keeps within, as it must where no limit is given.
 
     linf: first is (image, channel, row, column). l0, l2: first is (image,).
     """
+    if limit is None:
+        return None
     if norm == "l2":
         # Exact: sqrt(squares) / 255 <= limit, both sides squared, limit as it is written.
         bound = floor((Fraction(repr(float(limit))) * 255) ** 2)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench import __version__
+from bench import __version__, import_command
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -121,6 +121,9 @@ def craft(
     crafted = craft_submission(root, attack, load_protocol(protocol), slug=slug or attack, seed=seed)
     word = "made again, as its manifest says" if crafted.recreated else "made"
     typer.echo(f"{crafted.folder}: {word}; sha256 {crafted.sha256}, {crafted.size} bytes")
+
+
+import_released = app.command(name="import")(import_command.import_released)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from bench.budgets import measure_kind
 from bench.data import load_data
 from bench.errors import InvalidSubmission, UsageProblem
 from bench.files import write_atomically
+from bench.machine import cpu_name
 from bench.protocol import Protocol
 from bench.registry import resolve
 from bench.submission import MANIFEST_NAME, Artifact, parse_manifest
@@ -44,7 +45,9 @@ def craft_submission(root: Path, attack_name: str, protocol: Protocol, *, slug: 
     """
     folder = root / "submissions" / slug
     given = _craft_input(protocol, seed)
+    clock = time.perf_counter()
     content, sha256, kind = _craft(attack_name, given)
+    seconds = time.perf_counter() - clock
     path = folder / MANIFEST_NAME
     if path.exists():
         artifact = _existing_artifact(path, protocol)
@@ -55,6 +58,7 @@ def craft_submission(root: Path, attack_name: str, protocol: Protocol, *, slug: 
     artifact_table = _artifact_table(
         attack, attack_name, protocol, seed=seed, sha256=sha256, size=len(content), kind=kind
     )
+    artifact_table += _settings_table(attack, given) + _cost_table(given, seconds)
     surrogate = attack.surrogate(given) if attack.surrogate else None
     manifest = _manifest(attack, protocol, slug, artifact_table, surrogate)
     parse_manifest(manifest)
@@ -156,7 +160,7 @@ name = "The Unlearnability Bench maintainers"
 
 {links}{artifact_table}
 [disclosure]
-test_set_used = false
+test_set_used = {str(attack.test_set_used).lower()}
 
 [agreement]
 artifact_license = "CC-BY-4.0"
@@ -181,3 +185,17 @@ norm = "{attack.norm}"
 attack = "{attack_name}"
 seed = {seed}
 """
+
+
+def _settings_table(attack: Attack, given: CraftInput) -> str:
+    settings = attack.settings(given) if attack.settings else {}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items() if value is not None]
+    return "\n".join(["", "[artifact.recipe.settings]", *lines, ""]) if lines else ""
+
+
+def _cost_table(given: CraftInput, seconds: float) -> str:
+    epochs = given.work.image_passes / len(given.images)
+    counted = f"epoch_equivalents = {epochs:.1f}\n" if epochs else ""
+    return (
+        f"\n[artifact.cost]\nseconds = {seconds:.1f}\n{counted}hardware = {json.dumps(f'{cpu_name()}, one thread')}\n"
+    )

@@ -25,6 +25,7 @@ PACKAGES = (
     "altair",
     "filelock",
     "jinja2",
+    "kornia",
     "numpy",
     "pandas",
     "pillow",

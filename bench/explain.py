@@ -7,7 +7,9 @@ import ast
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
+from typing import TypeGuard
 
 from bench.attacks import ATTACKS
 from bench.data import DATASETS
@@ -72,7 +74,9 @@ def _explain_metric(key: str) -> str:
 def _explain_protocol(protocol_id: str) -> str:
     protocol = load_protocol(protocol_id)
     recipe, sal = protocol.recipe, protocol.sal
-    budgets = ", ".join(f"{norm} {limit}" for norm, limit in protocol.budgets.model_dump(exclude_none=True).items())
+    limits = protocol.budgets.model_dump(exclude_none=True, exclude={"unbounded"})
+    unbounded = ["unbounded"] if protocol.budgets.unbounded else []
+    budgets = ", ".join([*(f"{norm} {limit}" for norm, limit in limits.items()), *unbounded])
     conditions = ", ".join(
         f"{item.label} ({item.seeds.quick} quick, {item.seeds.full} full seeds)" for item in protocol.conditions
     )
@@ -103,16 +107,22 @@ def _explain_protocol(protocol_id: str) -> str:
 
 
 def _first_line(entry: str) -> str:
-    """Return the first docstring line of what a table entry names, or of its module."""
+    """Return the first line said about what a table entry names, in its docstring or below it, or else its module's."""
     module, _, attribute = entry.partition(":")
     spec = importlib.util.find_spec(module)
     assert spec is not None
     assert spec.origin is not None
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    for node in tree.body:
+    for node, following in pairwise([*tree.body, ast.Pass()]):
         if isinstance(node, ast.FunctionDef) and node.name == attribute:
             return _summary(ast.get_docstring(node))
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == attribute and _is_text(following):
+            return _summary(ast.literal_eval(following.value))
     return _summary(ast.get_docstring(tree))
+
+
+def _is_text(node: ast.stmt) -> TypeGuard[ast.Expr]:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _module_docstring(function: Callable[..., object]) -> str | None:

@@ -9,16 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.artifacts import Perturbation
-from bench.budgets import Change, Excess, Kind, budget_limit, find_excess, largest, measure_change, measure_kind
+from bench.budgets import (
+    Change,
+    Excess,
+    Kind,
+    allows_norm,
+    budget_limit,
+    find_excess,
+    largest,
+    measure_change,
+    measure_kind,
+)
 from bench.problems import Problem
-from bench.protocol import Protocol
+from bench.protocol import Norm, Protocol
 from bench.submission import Artifact
 from bench.toml_lines import pointer_to
 
 if TYPE_CHECKING:
     from bench.results import Check
 
-UNITS = {"linf": "in 1/255", "l0": "changed pixels", "l2": "of a 0-to-1 image"}
+UNITS: dict[Norm, str] = {"linf": "in 1/255", "l0": "changed pixels", "l2": "of a 0-to-1 image"}
 
 
 def check_perturbation(
@@ -59,7 +69,7 @@ def _examine(
     if perturbation.values.shape != expected_shape(protocol):
         return problems, None
     change = measure_change(perturbation.values, images)
-    if getattr(protocol.budgets, artifact.norm) is not None:
+    if allows_norm(protocol.budgets, artifact.norm):
         problems += _budget_problems(perturbation, artifact, protocol, change)
     kind = None if labels is None else measure_kind(perturbation.values, labels)
     if kind is not None and kind != artifact.kind:
@@ -127,17 +137,23 @@ def _checks(
     values = perturbation.values
     shape = f"{_by(values.shape)} {values.dtype}"
     checks = [Check(id="shape", status="pass", measured=shape, detail="as the protocol asks, row i for image i")]
-    limit = getattr(protocol.budgets, artifact.norm)
-    if limit is not None and find_excess(change, values, artifact.norm, limit) is None:
-        measured = f"{artifact.norm} {largest(change, artifact.norm)} of {limit}"
-        detail = f"largest change of an image, {UNITS[artifact.norm]}"
-        checks.append(Check(id="budget", status="pass", measured=measured, detail=detail))
+    if allows_norm(protocol.budgets, artifact.norm):
+        limit = budget_limit(protocol.budgets, artifact.norm)
+        if find_excess(change, values, artifact.norm, limit) is None:
+            measured, detail = _budget_words(artifact.norm, change, limit)
+            checks.append(Check(id="budget", status="pass", measured=measured, detail=detail))
     if kind is not None:
         agrees = kind == artifact.kind
         checks.append(
             Check(id="kind", status="pass" if agrees else "warn", measured=kind, detail=f"declared {artifact.kind}")
         )
     return [*checks, Check(id="change", status="pass", measured=_extent(change), detail=_CHANGE_DETAIL)]
+
+
+def _budget_words(norm: Norm, change: Change, limit: float | None) -> tuple[str, str]:
+    if limit is None:
+        return f"linf {largest(change, norm)}", "no limit: a class of its own"
+    return f"{norm} {largest(change, norm)} of {limit}", f"largest change of an image, {UNITS[norm]}"
 
 
 _CHANGE_DETAIL = "channel values of the images that are trained on: changed, mean |change| of all in 1/255, darkened"

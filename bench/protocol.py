@@ -23,6 +23,10 @@ PRIVATE_VARIABLE = "BENCH_PROTOCOLS"
 """Environment variable that names one more folder of protocols, for trials and for tests."""
 
 
+Norm = Literal["linf", "l0", "l2", "unbounded"]
+"""The norms that a change can be limited in; under `unbounded` it is not, where a protocol admits that."""
+
+
 class Selection(Record):
     """Which images of a split are used: all, or the first `per_class` of each class within `first` images.
 
@@ -114,12 +118,13 @@ class Recipe(Record):
 
 
 class OfficialSal(Record):
-    """How the published procedure is run beside `exact`: for the first `seeds` seeds of the primary condition.
+    """How the published procedure is run beside `exact`, in cells of the primary condition.
 
-    epochs: when, among those of `exact`. Batch size, passes and step length are the published ones by default.
+    seeds: of those cells; it takes minutes, so the quick tier's are better left out. epochs: when, among those of
+    `exact`. Batch size, passes and step length are the published ones by default.
     """
 
-    seeds: PositiveInt
+    seeds: tuple[int, ...]
     epochs: tuple[int, ...]
     batch_size: PositiveInt = 256
     passes: PositiveInt = 10
@@ -160,7 +165,11 @@ class Condition(Record):
 
 
 class Protocol(Record):
-    """A versioned question. Never changed once a result of it is published; a change is a new version."""
+    """A versioned question. Never changed once a result of it is published; a change is a new version.
+
+    defense_linf: the L-infinity radius that a defense assumes, in 1/255; that of the budgets by default.
+    recipes: how networks are trained for which `recipe` does not fit, by name.
+    """
 
     schema_: Literal["bench.protocol/1"] = Field(alias="schema")
     id: str = Field(pattern=r"^[a-z0-9-]+-v[0-9]+$")
@@ -170,6 +179,7 @@ class Protocol(Record):
     notes: tuple[str, ...] = ()
     dataset: Dataset
     budgets: Budgets
+    defense_linf: PositiveInt | None = None
     recipe: Recipe
     recipes: dict[str, Recipe] = Field(default_factory=dict)
     sal: SalSettings

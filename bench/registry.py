@@ -1,4 +1,4 @@
-"""Looks names up in the tables of models, defenses and attacks.
+"""Looks names up in the tables of models, defenses, attacks and formats.
 
 A table maps a name to `module:attribute`, so that listing a table, or digesting the code behind an entry, does not
 import torch. Imports bench.errors only.

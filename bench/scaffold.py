@@ -22,7 +22,7 @@ def create_submission(root: Path, track: Literal["ue", "unlearning"], slug: str)
     """
     if track != "ue":
         raise UsageProblem(f"track {quoted(track)} takes no submissions yet; available: ue")
-    _check_slug(slug)
+    check_slug(slug)
     folder = root / "submissions" / slug
     try:
         folder.mkdir(parents=True)
@@ -34,7 +34,8 @@ def create_submission(root: Path, track: Literal["ue", "unlearning"], slug: str)
     return [path]
 
 
-def _check_slug(slug: str) -> None:
+def check_slug(slug: str) -> None:
+    """Raise UsageProblem for a text that cannot be a slug."""
     try:
         TypeAdapter(Slug).validate_python(slug)
     except ValidationError as error:
@@ -84,7 +85,7 @@ tensor = "delta"  # int8, in units of 1/255
 layout = "NCHW"
 order = "dataset-index"  # row i changes training image i
 kind = "FILL-IN: sample-wise or class-wise"
-norm = "FILL-IN: linf, l0 or l2, one that the protocol allows"
+norm = "FILL-IN: linf, l0, l2 or unbounded, one that the protocol allows"
 
 # [[reported]]  # your own numbers: shown beside the measured ones, never ranked
 # metric = "test_accuracy"  # one of `bench list metrics`

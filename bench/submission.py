@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from bench.errors import InvalidSubmission, UnknownName
+from bench.protocol import Norm
 from bench.records import Record, parse_toml
 from bench.toml_lines import check_nesting, check_numbers
 from bench.untrusted import read_untrusted
@@ -105,11 +106,29 @@ class Citation(Record):
     bibtex: Block
 
 
+Setting = int | float | bool | Name
+
+
 class CraftRecipe(Record):
-    """How `bench craft` makes the artifact again, byte for byte, where it is too large to be kept in the repository."""
+    """How `bench craft` makes the artifact again, byte for byte, where it is too large to be kept in the repository.
+
+    settings: the attack's hyper-parameters, for the reader; attack and seed alone decide.
+    """
 
     attack: Name
     seed: int = Field(ge=0)
+    settings: dict[Name, Setting] = Field(default_factory=dict, max_length=64)
+
+
+class CraftCost(Record):
+    """What making the artifact cost.
+
+    seconds: wall clock. epoch_equivalents: forward-and-backward passes of the surrogate over the training images.
+    """
+
+    seconds: float = Field(ge=0)
+    epoch_equivalents: float | None = Field(default=None, ge=0)
+    hardware: Name
 
 
 class Artifact(Record):
@@ -118,7 +137,7 @@ class Artifact(Record):
     path: relative, inside the folder. sha256, bytes: of the whole file. tensor: its name in the file.
     layout: NCHW, in units of 1/255. order: row i changes training image i of the protocol.
     kind: as declared; the evaluation measures it and shows both.
-    norm, limit: the budget it claims to keep, one of those that the protocol allows.
+    norm: the budget it claims to keep, one of those that the protocol allows.
     """
 
     role: Literal["perturbation"]
@@ -130,8 +149,9 @@ class Artifact(Record):
     layout: Literal["NCHW"] = "NCHW"
     order: Literal["dataset-index"] = "dataset-index"
     kind: Literal["sample-wise", "class-wise"]
-    norm: Literal["linf", "l0", "l2"]
+    norm: Norm
     recipe: CraftRecipe | None = None
+    cost: CraftCost | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +168,7 @@ class ArtifactDraft:
     sha256: str | None = None
     bytes: int | None = None
     kind: Literal["sample-wise", "class-wise"] | None = None
-    norm: Literal["linf", "l0", "l2"] | None = None
+    norm: Norm | None = None
     recipe: CraftRecipe | None = None
     unusable: frozenset[str] = frozenset()
     unfilled: frozenset[str] = frozenset()

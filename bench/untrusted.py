@@ -43,10 +43,10 @@ def path_parts(path: str) -> tuple[str, ...]:
     return parts
 
 
-def list_entries(folder: Path) -> Iterator[tuple[str, int]]:
+def list_entries(folder: Path, limit: int = ENTRY_LIMIT) -> Iterator[tuple[str, int]]:
     """Yield relative path and mode of everything below a folder, by name, following no link and opening no file.
 
-    Raises RefusedArtifact after ENTRY_LIMIT entries.
+    Raises RefusedArtifact after `limit` entries.
     """
     pending, count = [""], 0
     while pending:
@@ -54,10 +54,8 @@ def list_entries(folder: Path) -> Iterator[tuple[str, int]]:
         with os.scandir(folder / prefix) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
         count += len(entries)
-        if count > ENTRY_LIMIT:
-            raise RefusedArtifact(
-                f"{folder} holds more than {ENTRY_LIMIT} files; a submission is a manifest and artifacts"
-            )
+        if count > limit:
+            raise RefusedArtifact(f"{folder} holds more than {limit} files; a submission is a manifest and artifacts")
         for entry in entries:
             path = f"{prefix}{entry.name}"
             yield path, entry.stat(follow_symlinks=False).st_mode

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.artifacts import SUFFIX, MissingArtifact, Perturbation, read_perturbation
 from bench.attacks import ATTACKS
-from bench.budgets import allowed_norms
+from bench.budgets import allowed_norms, allows_norm
 from bench.errors import BenchError, DatasetMissing, InvalidSubmission, RefusedArtifact, UnknownName, UsageProblem
 from bench.manifest_problems import ManifestText, find_problems, is_fill_in, parse_text, suggest
 from bench.metrics.catalog import METRICS
@@ -134,8 +134,9 @@ def _artifact_table_problems(manifest: ManifestText, known: Mapping[str, Protoco
         yield from _artifact_protocol_problems(manifest, f"{at}/protocol", artifact.protocol, seen)
         seen.add(artifact.protocol)
         budgets = known[artifact.protocol].budgets if artifact.protocol in known else None
-        if budgets is not None and artifact.norm is not None and getattr(budgets, artifact.norm) is None:
-            message = f"protocol {quoted(artifact.protocol)} has no {artifact.norm} budget"
+        if budgets is not None and artifact.norm is not None and not allows_norm(budgets, artifact.norm):
+            lack = "admits no unbounded change" if artifact.norm == "unbounded" else f"has no {artifact.norm} budget"
+            message = f"protocol {quoted(artifact.protocol)} {lack}"
             remedy = f"norms it allows: {', '.join(allowed_norms(budgets))}"
             yield manifest.problem(f"{at}/norm", "norm", message, remedy)
 

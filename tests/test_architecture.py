@@ -21,6 +21,7 @@ LAYERS = {
     "bench": "records",
     "bench.code_digest": "records",
     "bench.files": "records",
+    "bench.machine": "records",
     "bench.metrics.catalog": "records",
     "bench.problems": "records",
     "bench.protocol": "records",
@@ -39,6 +40,7 @@ LAYERS = {
     "bench.perturbation_check": "gate",
     "bench.scaffold": "gate",
     "bench.validation": "gate",
+    "bench.importing": "importing",
     "bench.data": "data",
     "bench.attacks": "lab",
     "bench.defenses": "lab",
@@ -57,11 +59,12 @@ LAYERS = {
     "bench.cli": "cli",
     "bench.doctor": "cli",
     "bench.explain": "cli",
+    "bench.import_command": "cli",
 }
 """Module or package prefix -> layer; the longest prefix decides. `bench` itself stands for bench/__init__.py only."""
 
 
-TABLES = {"bench.attacks"}
+TABLES = {"bench.attacks", "bench.importing"}
 """Packages whose __init__ is the plain table of a family: a record, whatever layer the modules beside it are in."""
 
 
@@ -82,10 +85,11 @@ RULES = {
     "records": rule("errors records", "pydantic rfc8785 scipy"),
     "data": rule("errors records data", "PIL numpy"),
     "gate": rule("errors records data gate", "numpy pydantic"),
-    "lab": rule("errors records data gate lab", "numpy scipy sklearn torch torchvision"),
+    "lab": rule("errors records data gate lab", "PIL kornia numpy scipy sklearn torch torchvision"),
+    "importing": rule("errors records data gate importing", "numpy PIL pydantic"),
     "evaluation": rule("errors records data gate lab evaluation", "filelock numpy pydantic rich"),
     "leaderboard": rule("errors records leaderboard", "altair jinja2 markupsafe numpy pandas scipy vl_convert"),
-    "cli": rule("errors records data gate lab evaluation leaderboard cli", "rich torch torchvision typer"),
+    "cli": rule("errors records data gate importing lab evaluation leaderboard cli", "rich torch torchvision typer"),
 }
 
 PAGE_LIBRARIES = {"altair", "jinja2", "pandas", "vl_convert"}
@@ -96,6 +100,8 @@ FORBIDDEN_CALLS = {"torch.load", "eval", "exec", "pandas.read_pickle", "pd.read_
 EXCEPTIONS = {
     # The official CIFAR files are pickles; opened by checksum, with an unpickler that knows three names.
     "bench.data.cifar_batches": {"pickle"},
+    # Released formats that are pickles; on request, in a confined process, with builders that import nothing.
+    "bench.importing.pickles": {"pickle"},
     # Runs the decoder of the CIFAR archives, one file that is pinned by its SHA-256.
     "bench.data.cifar_archives": {"exec"},
 }

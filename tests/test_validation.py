@@ -205,7 +205,7 @@ def test_a_recipe_of_an_unknown_attack_is_an_error_whether_or_not_the_file_is_th
         (folder / "delta.safetensors").unlink()
     problem = one_problem(folder)
     assert (problem.code, problem.pointer, problem.severity) == ("attack-unknown", "/artifact/0/recipe/attack", "error")
-    assert problem.remedy.startswith("did you mean 'random'? Known attacks: em, ")
+    assert problem.remedy.startswith("did you mean 'random'? Known attacks: ar, ")
 
 
 def test_the_warning_about_missing_data_is_one_line_and_points_to_the_doctor(tmp_path):
@@ -356,6 +356,31 @@ def test_an_l2_budget_is_exact_at_its_edge(tmp_path):
     values[0, 0, 0, 1] = 1
     problem = one_problem(make_submission(tmp_path, values, edits=edits), protocol=protocol)
     assert "image 0: l2 0.200038, limit 0.2" in problem.message
+
+
+def test_unbounded_changes_need_a_protocol_that_admits_them(tmp_path):
+    folder = make_submission(tmp_path, edits={'norm = "linf"': 'norm = "unbounded"'})
+    problem = one_problem(folder)
+    assert problem.code == "norm"
+    assert problem.message == "protocol 'ue-tiny-v1' admits no unbounded change"
+    assert problem.remedy == "norms it allows: linf, l0, l2"
+    problem = one_problem(make_submission(tmp_path), protocol=tiny_protocol("unbounded = true"))
+    assert problem.remedy == "norms it allows: unbounded"
+
+
+def test_nothing_exceeds_without_a_limit_and_int16_is_accepted(tmp_path):
+    values = np.random.default_rng(0).integers(-32768, 32768, SHAPE, dtype=np.int16)
+    folder = make_submission(tmp_path, values, edits={'norm = "linf"': 'norm = "unbounded"'})
+    assert validate_tiny(folder, protocol=tiny_protocol("unbounded = true")) == []
+
+
+def test_an_unbounded_change_is_stated_as_it_is_trained_on():
+    values = np.zeros(SHAPE, np.int16)
+    values[3, 0, 0, :2] = [-90, 30000]  # from 128, clipping leaves 127
+    given, protocol = Perturbation(values, "0" * 64, 1), tiny_protocol("unbounded = true")
+    _, checks = check_perturbation(given, tiny_artifact(norm="unbounded"), protocol, *vars(tiny_data()).values())
+    (budget,) = (check for check in checks if check.id == "budget")
+    assert (budget.status, budget.measured, budget.detail) == ("pass", "linf 127", "no limit: a class of its own")
 
 
 def test_without_the_data_set_the_perturbation_itself_is_checked_and_a_warning_says_so(tmp_path):

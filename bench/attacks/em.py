@@ -3,7 +3,8 @@
 Imports torch. Source: arXiv:2101.04898, sample-wise noise.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 
 import numpy as np
@@ -75,16 +76,14 @@ def minimize_error(workbench: Workbench, settings: EMSettings) -> tuple[Tensor, 
     Source: arXiv:2101.04898, as in the released code.
     """
     model = fresh_surrogate(workbench)
-    optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
-    # The order is drawn once. Batches of nearly equal size: a last batch of few images would upset batch norm.
-    order = torch.randperm(len(workbench.clean.labels), generator=workbench.generator("order")).to(workbench.device)
-    batches = cycle(order.tensor_split(-(-len(order) // settings.batch_size)))
+    optimizer = surrogate_optimizer(model)
+    batches = cycle(ordered_batches(workbench, settings.batch_size))
     delta = torch.zeros_like(workbench.clean.images)
     error = 1.0
     for number in range(1, settings.most_rounds + 1):
         model.train()
         for _ in range(settings.updates):
-            _update(model, optimizer, workbench, delta, next(batches))
+            update_surrogate(model, optimizer, workbench, delta, next(batches))
         model.eval()
         objective = label_objective(workbench, model, workbench.clean.labels)
         delta = descend(
@@ -100,9 +99,24 @@ def minimize_error(workbench: Workbench, settings: EMSettings) -> tuple[Tensor, 
     )
 
 
-def _update(
+def surrogate_optimizer(model: nn.Module) -> torch.optim.Optimizer:
+    """Return SGD with the published settings."""
+    return torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
+
+
+def ordered_batches(workbench: Workbench, batch_size: int) -> Sequence[Tensor]:
+    """Return the indices of all images in an order that is drawn once, in batches of at most `batch_size`.
+
+    They are of nearly equal size: a last batch of few images would upset batch norm.
+    """
+    order = torch.randperm(len(workbench.clean.labels), generator=workbench.generator("order")).to(workbench.device)
+    return order.tensor_split(-(-len(order) // batch_size))
+
+
+def update_surrogate(
     model: nn.Module, optimizer: torch.optim.Optimizer, workbench: Workbench, delta: Tensor, chosen: Tensor
 ) -> None:
+    """Take one SGD step on the perturbed images `chosen`, int64 (B,). delta: (N, C, H, W), scale 0 to 1."""
     loss = F.cross_entropy(model(workbench.clean.images[chosen] + delta[chosen]), workbench.clean.labels[chosen])
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
@@ -120,4 +134,5 @@ EM = Attack(
     paper="https://arxiv.org/abs/2101.04898",
     craft=craft_em,
     surrogate=lambda given: describe_settings(given.model, em_settings(given), PUBLISHED),
+    settings=lambda given: asdict(em_settings(given)),
 )

@@ -3,7 +3,7 @@
 Imports torch. Source: arXiv:2102.04716, perturbation P2 of the released code.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -95,4 +95,5 @@ HYPO = Attack(
     paper="https://arxiv.org/abs/2102.04716",
     craft=craft_hypo,
     surrogate=lambda given: describe_settings(given.model, hypo_settings(given), PUBLISHED, PUBLISHED_SURROGATE),
+    settings=lambda given: asdict(hypo_settings(given)),
 )

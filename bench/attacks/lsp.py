@@ -62,4 +62,5 @@ LSP = Attack(
     uses_labels=True,
     paper="https://arxiv.org/abs/2111.00898",
     craft=craft_lsp,
+    settings=lambda _: {"patches": PATCHES, "class_separation": CLASS_SEPARATION},
 )

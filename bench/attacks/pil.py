@@ -4,7 +4,7 @@ Imports torch. Source: arXiv:2601.19967.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -13,7 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.attacks.attack import Attack, CraftInput
-from bench.attacks.surrogate import Workbench, descend, describe_settings, open_workbench, quantize, train_clean
+from bench.attacks.surrogate import (
+    Workbench,
+    count_work,
+    descend,
+    describe_settings,
+    open_workbench,
+    quantize,
+    train_clean,
+)
 from bench.protocol import Recipe
 
 PUBLISHED_IMAGES = 50_000
@@ -67,7 +75,9 @@ def linear_surrogate(workbench: Workbench) -> nn.Module:
         ]
     for linear in maps:
         nn.init.kaiming_uniform_(linear.weight, a=math.sqrt(5), generator=generator)
-    return nn.Sequential(nn.Flatten(), *maps).to(workbench.device)
+    model = nn.Sequential(nn.Flatten(), *maps)
+    count_work(model, workbench)
+    return model.to(workbench.device)
 
 
 def clean_recipe(settings: PILSettings) -> Recipe:
@@ -119,4 +129,5 @@ PIL = Attack(
     paper="https://arxiv.org/abs/2601.19967",
     craft=craft_pil,
     surrogate=lambda given: describe_settings(SURROGATE, pil_settings(given), PUBLISHED, SURROGATE),
+    settings=lambda given: asdict(pil_settings(given)),
 )

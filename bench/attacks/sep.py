@@ -3,7 +3,7 @@
 Imports torch. Source: arXiv:2211.12005, variant SEP-FA: feature alignment, without variance reduction.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -99,6 +99,8 @@ def alignment(workbench: Workbench, model: nn.Module) -> Objective:
     means = class_means(workbench, model)
 
     def objective(delta: Tensor, chosen: Tensor) -> Tensor:
+        # The features are read stage by stage, past the surrogate's own count.
+        workbench.work.count(len(chosen), with_gradient=True)
         differences = features(model, workbench.clean.images[chosen] + delta) - means[targets[chosen]]
         return differences.square().mean(dim=1).sum()
 
@@ -140,4 +142,5 @@ SEP = Attack(
     paper="https://arxiv.org/abs/2211.12005",
     craft=craft_sep,
     surrogate=lambda given: describe_settings(given.model, sep_settings(given), PUBLISHED),
+    settings=lambda given: asdict(sep_settings(given)),
 )

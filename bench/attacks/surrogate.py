@@ -5,7 +5,7 @@ Imports torch; never pandas, altair or jinja2. Every image and perturbation here
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.attacks.attack import CraftInput, Progress
+from bench.attacks.attack import CraftInput, Progress, Work
 from bench.defenses.defense import NONE
 from bench.errors import UsageProblem
 from bench.models.build import build_model
 from bench.protocol import Augmentation, Recipe
 from bench.runtime import choose_device, generator_for, prepare_process
-from bench.training import Labeled, to_device, train
+from bench.training import Epoch, Labeled, to_device, train
 
 PUBLISHED_MODEL = "resnet18"
 """The surrogate of the publications; another one is given reduced settings, and the manifest says which."""
@@ -52,6 +52,7 @@ class Workbench:
     device: torch.device
     stream: str
     progress: Progress
+    work: Work = field(default_factory=Work)
 
     def generator(self, purpose: str) -> torch.Generator:
         """Return a CPU generator for one purpose; attacks and seeds share none."""
@@ -77,6 +78,7 @@ def open_workbench(attack: str, given: CraftInput) -> Workbench:
         device=device,
         stream=f"craft/{attack}/{given.seed}",
         progress=given.progress,
+        work=given.work,
     )
 
 
@@ -89,7 +91,18 @@ def fresh_surrogate(workbench: Workbench) -> nn.Module:
         classes=workbench.classes,
         generator=workbench.generator("surrogate weights"),
     )
+    count_work(model, workbench)
     return model.to(workbench.device)
+
+
+def count_work(model: nn.Module, workbench: Workbench) -> None:
+    """Have a surrogate count the images it is given; copies of it count on."""
+
+    # A plain function: a deep copy of the model shares it, and with it the count.
+    def count(_model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        workbench.work.count(len(inputs[0]), with_gradient=torch.is_grad_enabled())
+
+    model.register_forward_pre_hook(count)
 
 
 def train_clean(
@@ -101,10 +114,10 @@ def train_clean(
     """
     kept: list[nn.Module] = []
 
-    def keep(current: nn.Module, epoch: int) -> None:
-        if epoch in checkpoints:
+    def keep(current: nn.Module, epoch: Epoch) -> None:
+        if epoch.number in checkpoints:
             kept.append(copy.deepcopy(current).eval())
-        workbench.progress("surrogate epochs", epoch, recipe.epochs)
+        workbench.progress("surrogate epochs", epoch.number, recipe.epochs)
 
     tracked = Labeled(workbench.clean.images[:TRACKED_IMAGES], workbench.clean.labels[:TRACKED_IMAGES])
     train(

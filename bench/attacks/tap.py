@@ -3,7 +3,7 @@
 Imports torch. Source: arXiv:2106.10807, the class-targeted attack.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -119,4 +119,5 @@ TAP = Attack(
     paper="https://arxiv.org/abs/2106.10807",
     craft=craft_tap,
     surrogate=lambda given: describe_settings(given.model, tap_settings(given), PUBLISHED),
+    settings=lambda given: asdict(tap_settings(given)),
 )

@@ -55,3 +55,4 @@ class Defense:
 
 
 NONE = Defense()
+"""No defense: images and loss are as they are."""

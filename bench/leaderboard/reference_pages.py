@@ -184,6 +184,7 @@ def _budget_facts(protocol: Protocol) -> tuple[Fact, ...]:
         Fact("L-infinity", f"{budgets.linf}/255 for every channel value" if budgets.linf else none),
         Fact("L0", f"{budgets.l0} changed pixel(s) of an image" if budgets.l0 else none),
         Fact("L2", f"{budgets.l2:g}, in units of a 0-to-1 image" if budgets.l2 else none),
+        Fact("Unbounded", "allowed, a class of its own" if budgets.unbounded else "not allowed"),
     )
 
 
@@ -245,9 +246,10 @@ def _bounds(metric: Metric) -> str:
 def _limits(protocols: Iterable[Protocol]) -> Iterable[Fact]:
     for protocol in protocols:
         budgets = {"L-infinity": protocol.budgets.linf, "L0": protocol.budgets.l0, "L2": protocol.budgets.l2}
-        allowed = (
+        allowed = [
             f"{name} {value:g}{'/255' if name == 'L-infinity' else ''}" for name, value in budgets.items() if value
-        )
+        ]
+        allowed += ["unbounded"] if protocol.budgets.unbounded else []
         yield Fact(f"Budget of {protocol.id}", list_words(allowed))
     yield Fact("File format", "safetensors, int8, in units of 1/255, one row for each training image")
     yield Fact("Manifest", f"at most {MANIFEST_LIMIT_BYTES // 1024} KiB, plain text, unknown keys are refused")

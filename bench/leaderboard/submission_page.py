@@ -45,7 +45,7 @@ from bench.results import ConditionRef, Measurement, Result, Run
 from bench.store import StoredResult
 from bench.submission import Artifact, Manifest
 
-NORM_WORDS = {"linf": "L-infinity", "l0": "L0 (changed pixels)", "l2": "L2"}
+NORM_WORDS = {"linf": "L-infinity", "l0": "L0 (changed pixels)", "l2": "L2", "unbounded": "none (unbounded)"}
 SEED_FIGURES = ("test_accuracy", "ud")
 
 Standings = Mapping[str, tuple[int, Mapping[str, Standing]]]

@@ -143,7 +143,10 @@ _ALL = (
         source="arXiv:2509.08058, Eq. 5",
         pitfalls=(
             "A ratio of small counts: read it with its interval. It also falls when the training loss merely vanishes "
-            "sooner, so it is shown beside the test accuracy, which stays the primary outcome."
+            "sooner, so it is shown beside the test accuracy, which stays the primary outcome. It rests on the search "
+            "`exact`: gradient steps scaled to the ball, from the loss of the very weights that are moved. "
+            "`ud_official` rests on the published search, whose steps shrink with the gradient and whose origin is "
+            "the running training loss; the two can rank methods differently."
         ),
     ),
     Metric(

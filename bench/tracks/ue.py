@@ -90,14 +90,15 @@ _T = TypeVar("_T")
 def official_settings(protocol: Protocol, cell: Cell) -> OfficialSal | None:
     """Return how the published search is run in a cell, None where it is not."""
     official = protocol.sal.official
-    if official is None or cell.condition != protocol.primary.label or cell.seed >= official.seeds:
+    if official is None or cell.condition != protocol.primary.label or cell.seed not in official.seeds:
         return None
     return official
 
 
 def linf_budget(protocol: Protocol) -> float | None:
-    """Return the L-infinity budget that a defense may know, scale 0 to 1."""
-    return None if protocol.budgets.linf is None else protocol.budgets.linf / 255
+    """Return the L-infinity radius that a defense assumes, scale 0 to 1."""
+    radius = protocol.defense_linf or protocol.budgets.linf
+    return None if radius is None else radius / 255
 
 
 def cell_modules(conditions: Iterable[tuple[str, str]], *, official: bool = False) -> set[str]:
@@ -114,17 +115,20 @@ def cell_key(protocol: Protocol, cell: Cell, artifacts: Sequence[ArtifactRef]) -
     protocol: its data set pinned, if need be by bench.data.identity.
     """
     official = official_settings(protocol, cell)
+    assumed = {} if cell.defense == "none" else {"defense_linf": protocol.defense_linf}
+    # Defaults are left out: a setting that is added later, and not used, moves no number.
     return digest(
         {
+            **assumed,
             "schema": "bench.cell/1",
             "artifacts": [artifact.model_dump(mode="json") for artifact in artifacts],
             "data": [split.model_dump(mode="json") for split in data_refs(protocol.dataset)],
             "model": cell.model,
             "defense": cell.defense,
             "seed": cell.seed,
-            "recipe": protocol.recipe_of(cell.model).model_dump(mode="json"),
-            "budget": linf_budget(protocol),
-            "sal": protocol.sal.model_dump(mode="json", exclude={"official"}),
+            "recipe": protocol.recipe_of(cell.model).model_dump(mode="json", exclude_defaults=True),
+            "budget": protocol.budgets.linf and protocol.budgets.linf / 255,
+            "sal": protocol.sal.model_dump(mode="json", exclude={"official"}, exclude_defaults=True),
             "official": official and official.model_dump(mode="json", exclude={"seeds"}),
             "code_sha256": code_digest(cell_modules([(cell.model, cell.defense)], official=official is not None)),
         }
@@ -179,7 +183,11 @@ def measure_conditions(protocol: Protocol, tier: Tier, own: Cells, clean: Cells)
         found += [_measure(metric, condition, metrics[metric], runs) for metric in metrics]
         if condition.primary and protocol.sal.official:
             searched = [run for run in runs if run.own.official is not None]
-            found += [_measure(metric, condition, value, searched) for metric, value in _OFFICIAL.items()]
+            reason = f"not part of tier {tier}"
+            found += [
+                _measure(metric, condition, value, searched) if searched else _not_run(metric, condition, reason)
+                for metric, value in _OFFICIAL.items()
+            ]
         if condition.primary:
             found += _worst_cases(protocol, tier, own, clean)
     return tuple(found)

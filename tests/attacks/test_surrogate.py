@@ -24,7 +24,7 @@ from bench.errors import UsageProblem
 from bench.protocol import Budgets, Recipe
 from bench.registry import resolve
 
-WITH_SURROGATE = ("em", "hypo", "pil", "sep", "tap")
+WITH_SURROGATE = ("dc", "em", "hypo", "pil", "rem", "sep", "tap")
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,19 @@ def test_pages_on_sal_say_when_it_is_measured(built: Built) -> None:
     assert sentence not in words(built.text("metrics/test_accuracy/index.html"))
 
 
+def test_unbounded_changes_are_named_where_a_protocol_admits_them(built: Built, tmp_path: Path) -> None:
+    page = "protocols/ue-tiny-v1/index.html"
+    assert "Unbounded not allowed" in words(built.text(page))
+    protocol = make_protocol(budgets={"linf": 32, "unbounded": True})
+    folder = write_submission(tmp_path, "fog", results=[(make_result(protocol), make_run())])
+    manifest = folder / "submission.toml"
+    manifest.write_text(manifest.read_text().replace('norm = "linf"', 'norm = "unbounded"'))
+    files = build_files(tmp_path, protocols={protocol.id: protocol})
+    assert "Unbounded allowed, a class of its own" in words(files[page].decode())
+    assert "L-infinity 32/255 and unbounded" in words(files["submit/index.html"].decode())
+    assert "Budget it claims to keep none (unbounded)" in words(files["submissions/fog/index.html"].decode())
+
+
 def test_the_page_for_missing_addresses_needs_no_other_file(built: Built) -> None:
     text = built.text("404.html")
     assert not re.search(r"<script|stylesheet|assets/", text)

@@ -4,9 +4,9 @@ import pytest
 from factories import make_protocol, make_sal
 
 from bench.data.identity import pin_stated
-from bench.protocol import Cell, load_protocol
-from bench.results import ArtifactRef, CellResult, DataRef, subject_key
-from bench.tracks.ue import build_subject, cell_key, cell_modules, measure_conditions
+from bench.protocol import Cell, OfficialSal, SeedCount, load_protocol
+from bench.results import ArtifactRef, CellResult, DataRef, OfficialCurve, subject_key
+from bench.tracks.ue import build_subject, cell_key, cell_modules, measure_conditions, official_settings
 
 PROTOCOL = load_protocol("ue-digits-v1")
 CELL = PROTOCOL.cells("full")[0]
@@ -113,6 +113,86 @@ def test_metrics_of_one_seed_worked_out_by_hand():
         },
         abs=1e-6,
     )
+
+
+def defended(**changes) -> dict[tuple[str, str], object]:
+    """Measure two conditions, two seeds of the undefended one; the defense brings everybody closer to clean."""
+    plain = PROTOCOL.conditions[0].model_copy(update={"seeds": SeedCount(quick=1, full=2)})
+    jpeg = plain.model_copy(update={"defense": "jpeg", "primary": False, "seeds": SeedCount(quick=0, full=1)})
+    protocol = make_protocol(conditions=(plain, jpeg), **changes)
+    first, second, third = protocol.cells("full")
+    own = {
+        first: cell_result(0, [0.2], POISONED),
+        second: cell_result(1, [0.3], CLEAN),
+        third: cell_result(0, [0.6], CLEAN),
+    }
+    clean = {
+        first: cell_result(0, [0.95], CLEAN),
+        second: cell_result(1, [0.95], CLEAN),
+        third: cell_result(0, [0.9], MORE),
+    }
+    return {(item.metric, item.condition): item for item in measure_conditions(protocol, "full", own, clean)}
+
+
+MORE = [[0.01, 0.02, 0.5, 0.50, 0.60], [0.0, 0.7, 0.9, 0.90, 0.9]]
+
+
+def test_a_defended_distance_is_counted_against_both_clean_runs():
+    found = defended()
+    assert found["ud", "resnet-narrow/jpeg"].mean == 1.0
+    assert found["ud_matched", "resnet-narrow/jpeg"].mean == pytest.approx((2 + 1) / (3 + 4))
+    assert found["accuracy_drop", "resnet-narrow/jpeg"].mean == pytest.approx(0.3)
+    assert ("ud_matched", "resnet-narrow/none") not in found
+
+
+def test_the_worst_case_is_taken_seed_by_seed_over_the_seeds_that_all_defenses_have():
+    found = defended()
+    assert found["worst_test_accuracy", "resnet-narrow/none"].per_seed == (0.6,)
+    assert found["worst_ud_matched", "resnet-narrow/none"].per_seed == pytest.approx((3 / 7,), abs=1e-6)
+    assert not any(metric.startswith("worst") and "jpeg" in condition for metric, condition in found)
+
+
+def with_official(cell: CellResult, running: float) -> CellResult:
+    """One epoch, losses that the search met around a start of 0.5; layers as in vector H."""
+    curve = OfficialCurve(
+        epochs=(1,),
+        layers=tuple("abcde"),
+        running_loss=(running,),
+        start_loss=(0.5,),
+        highest=((0.51, 0.52, 0.53, 1.0, 1.1),),
+        lowest=((0.49, 0.48, 0.47, 0.3, 0.2),),
+        gradients=(1,),
+    )
+    return cell.model_copy(update={"official": curve})
+
+
+def test_the_published_distance_counts_an_offset_that_the_other_origin_does_not():
+    official = OfficialSal(seeds=(0,), epochs=(1,))
+    sal = PROTOCOL.sal.model_copy(update={"epochs": (1, 2), "official": official})
+    condition = PROTOCOL.conditions[0].model_copy(update={"seeds": SeedCount(quick=2, full=2)})
+    protocol = make_protocol(conditions=(condition,), sal=sal)
+    first, second = protocol.cells("full")
+    clean = {
+        first: with_official(cell_result(0, [0.9], CLEAN), running=0.5),
+        second: cell_result(1, [0.9], CLEAN),
+    }
+    own = {
+        first: with_official(cell_result(0, [0.2], POISONED), running=1.5),
+        second: cell_result(1, [0.2], POISONED),
+    }
+    found = {item.metric: item for item in measure_conditions(protocol, "full", own, clean)}
+    assert found["ud_official"].per_seed == (2.5,)
+    assert found["ud_official_start"].per_seed == (1.0,)
+    assert len(found["ud"].per_seed) == 2
+
+
+def test_only_the_named_seeds_of_the_primary_condition_run_the_published_search():
+    cells = PROTOCOL.cells("full")
+    searched = [cell for cell in cells if official_settings(PROTOCOL, cell) is not None]
+    assert [cell.label for cell in searched] == [f"resnet-narrow/none/{seed}" for seed in (1, 2, 3)]
+    without = PROTOCOL.model_copy(update={"sal": PROTOCOL.sal.model_copy(update={"official": None})})
+    assert cell_key(PROTOCOL, cells[1], ()) != cell_key(without, cells[1], ())
+    assert cell_key(PROTOCOL, cells[0], ()) == cell_key(without, cells[0], ())
 
 
 def test_an_undefined_distance_has_a_status_and_a_reason_and_no_number():

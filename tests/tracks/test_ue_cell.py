@@ -1,5 +1,7 @@
 """What a cell trains on, starts from and is probed with, before any training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from measured import small_protocol, write_clean, write_noise, write_protocol
 
 from bench.artifacts import read_perturbation
 from bench.data import load_data
-from bench.protocol import Cell
+from bench.protocol import Cell, OfficialSal
 from bench.submission import load_submission
 from bench.tracks.ue import CellJob
 from bench.tracks.ue_cell import CellState, _probe_set, prepare, record, train_and_measure
@@ -75,3 +77,18 @@ def test_a_whole_cell_repeats_exactly_and_its_seed_and_its_images_matter(prepare
     assert clean.train_loss != measured("clean", seed=1).train_loss
     assert clean.sal.epochs == (1, 2)
     assert len(clean.test_accuracy) == 2
+
+
+def test_the_published_search_is_run_beside_and_moves_nothing_else(prepared):
+    plain = record(train_and_measure(prepared("clean"))).result
+    state = prepared("clean")
+    official = OfficialSal(seeds=(0,), epochs=(2,), passes=1)
+    sal = state.job.protocol.sal.model_copy(update={"official": official})
+    job = replace(state.job, protocol=state.job.protocol.model_copy(update={"sal": sal}))
+    both = record(train_and_measure(replace(state, job=job))).result
+    assert plain.official is None
+    assert both.model_copy(update={"official": None}) == plain
+    assert both.official.epochs == (2,)
+    assert both.official.running_loss == (both.train_loss[1],)
+    assert both.official.layers == both.sal.layers
+    assert all(low <= high for low, high in zip(both.official.lowest[0], both.official.highest[0], strict=True))
