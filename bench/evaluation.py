@@ -13,6 +13,7 @@ from typing import Any, Literal
 from bench.artifacts import read_perturbation
 from bench.crafting import recreate_artifact
 from bench.data import load_data
+from bench.data.identity import pin_measured
 from bench.errors import InvalidSubmission, RefusedArtifact, UsageProblem
 from bench.execution.cache import CachedCell, CellCache
 from bench.execution.events import Listener
@@ -55,7 +56,8 @@ class Options:
 class Plan:
     """What evaluating one submission under one protocol takes.
 
-    own, clean: the cells of the submission and of clean training, with their keys.
+    protocol: with measured digests where it pins none. own, clean: the cells of the submission and of clean training,
+    with their keys.
     stored: the path of a sound result that already answers this, None where there is none.
     """
 
@@ -212,19 +214,22 @@ def _chosen_protocols(submission: Submission, protocols: Sequence[str]) -> Seque
 
 def _plan(root: Path, submission: Submission, protocol: Protocol, tier: Tier) -> Plan:
     artifact = next(iter(submission.manifest.artifacts_for(protocol.id)), None)
-    refs, checks = _read_artifact(submission, artifact, protocol)
-    subject = build_subject(protocol, tier, refs)
+    # From here on the digests are fixed: a worker that finds other images than were planned with refuses them.
+    dataset = pin_measured(protocol.dataset)
+    pinned = protocol.model_copy(update={"dataset": dataset})
+    refs, checks = _read_artifact(submission, artifact, pinned)
+    subject = build_subject(protocol, tier, refs, dataset)
     cells = protocol.cells(tier)
     return Plan(
         root=root,
         submission=submission,
-        protocol=protocol,
+        protocol=pinned,
         tier=tier,
         artifact=artifact,
         subject=subject,
         checks=checks,
-        own={cell: cell_key(protocol, cell, refs) for cell in cells},
-        clean={cell: cell_key(protocol, cell, ()) for cell in cells},
+        own={cell: cell_key(pinned, cell, refs) for cell in cells},
+        clean={cell: cell_key(pinned, cell, ()) for cell in cells},
         stored=find_result(submission.folder, protocol.id, subject_key(subject)),
     )
 

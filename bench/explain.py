@@ -21,6 +21,8 @@ from bench.protocol import load_protocol, protocol_ids
 
 _TABLES: dict[str, Mapping[str, str]] = {"models": MODELS, "attacks": ATTACKS, "defenses": DEFENSES}
 
+_UNPINNED = "; what is not pinned is measured, and stored with each result"
+
 KINDS = ("protocols", "datasets", "models", "attacks", "defenses", "metrics", "probes", "unlearners")
 """What can be listed; probes and unlearners belong to the unlearning track, which has none yet."""
 
@@ -78,7 +80,10 @@ def _explain_protocol(protocol_id: str) -> str:
     conditions = ", ".join(
         f"{item.label} ({item.seeds.quick} quick, {item.seeds.full} full seeds)" for item in protocol.conditions
     )
-    data = f"{protocol.dataset.train.images} training images, {protocol.dataset.test.images} test images"
+    dataset = protocol.dataset
+    data = f"{dataset.train.images} training images, {dataset.test.images} test images"
+    pins = {name: split for name, split in (("training", dataset.train), ("test", dataset.test)) if split.sha256}
+    identity = f"{' and '.join(pins) or 'no'} images pinned by digest" + _UNPINNED * (len(pins) < 2)
     measured = f"{sal.probe_images} images, after epochs {', '.join(map(str, sal.epochs))}"
     lines = [
         f"{protocol.title} [{protocol.id}]",
@@ -86,9 +91,15 @@ def _explain_protocol(protocol_id: str) -> str:
         protocol.summary,
         *protocol.notes,
         "",
-        f"Data: {protocol.dataset.name}, {data}",
+        f"Data: {dataset.name}, {data}",
+        f"Identity: {identity}",
         f"Budgets: {budgets} (linf in 1/255 units, l0 in pixels)",
         f"Training: {recipe.epochs} epochs, batch {recipe.batch_size}, learning rate {recipe.learning_rate}",
+        *(
+            f"Training of {model}: {own.epochs} epochs, batch {own.batch_size}, {own.optimizer}, "
+            f"learning rate {own.learning_rate}"
+            for model, own in protocol.recipes.items()
+        ),
         f"SAL: estimator {sal.estimator}, radius {sal.epsilon} of each layer's norm, {measured}",
         f"Conditions: {conditions}",
     ]

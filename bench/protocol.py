@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from bench.errors import UnknownName
 from bench.records import Record, digest, parse_toml
@@ -38,12 +38,31 @@ class Selection(Record):
     exclude: tuple[int, ...] = ()
 
 
+class ReleaseFile(Record):
+    """An official release file by its MD5, the only digest that its authors publish; its reader checks it."""
+
+    name: str
+    md5: str = Field(pattern=r"^[0-9a-f]{32}$")
+
+
 class Split(Record):
-    """One pinned split: how many images there are and the digest of their pixels and labels."""
+    """One split: how many images are used, and which ones these are.
+
+    sha256: digest of their pixels and labels. A protocol that does not pin it takes the images that are at hand; their
+    digest is measured when an evaluation is planned, and is part of every key.
+    files: release files that the images must come from, wherever they are read from such files.
+    """
 
     images: PositiveInt
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    files: tuple[ReleaseFile, ...] = ()
     select: Selection = Selection()
+
+    @model_serializer(mode="wrap")
+    def _without_absent_pins(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A pin that is not there is no part of a protocol's digest.
+        pins = ("sha256", "files")
+        return {key: value for key, value in handler(self).items() if value or key not in pins}
 
 
 class Dataset(Record):

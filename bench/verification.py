@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from bench.data.identity import data_refs, pin_stated
 from bench.errors import BenchError, CorruptResult
 from bench.protocol import Cell, Protocol, load_protocol
 from bench.results import CellResult, Measurement, Result
@@ -45,9 +46,13 @@ def own_cells(result: Result) -> dict[Cell, CellResult]:
 
 
 def keys_hold(result: Result, protocol: Protocol) -> bool:
-    """Say whether every cell of a result has the key that today's code gives to its artifacts, protocol and seed."""
-    artifacts = result.subject.artifacts
-    return all(found.key == cell_key(protocol, cell, artifacts) for cell, found in own_cells(result).items())
+    """Say whether every cell of a result has the key that today's code gives to its artifacts, protocol and seed.
+
+    Digests of images that the protocol does not pin are those that the result states.
+    """
+    subject = result.subject
+    asked = protocol.model_copy(update={"dataset": pin_stated(protocol.dataset, subject.data)})
+    return all(found.key == cell_key(asked, cell, subject.artifacts) for cell, found in own_cells(result).items())
 
 
 def reference_cells(submissions: Iterable[Submission]) -> dict[str, CellResult]:
@@ -106,6 +111,9 @@ def _unfounded(result: Result, reference: dict[str, CellResult]) -> Iterator[str
         return
     if protocol.sha256 != subject.protocol.sha256:
         yield "/subject/protocol/sha256: is not that of the protocol as it is; measure again"
+        return
+    if subject.data != data_refs(pin_stated(protocol.dataset, subject.data)):
+        yield "/subject/data: are not the images that the protocol asks for"
         return
     asked = list(protocol.cells(subject.tier))
     if list(own) != asked or [(item.label, item.seeds) for item in subject.conditions] != _conditions(asked):

@@ -83,7 +83,7 @@ def rule(layers: str, libraries: str = "") -> Rule:
 RULES = {
     "errors": rule(""),
     "records": rule("errors records", "pydantic rfc8785 scipy"),
-    "data": rule("errors records data", "numpy"),
+    "data": rule("errors records data", "PIL numpy"),
     "gate": rule("errors records data gate", "numpy pydantic"),
     "lab": rule("errors records data gate lab", "PIL kornia numpy scipy sklearn torch torchvision"),
     "importing": rule("errors records data gate importing", "numpy PIL pydantic"),

@@ -72,6 +72,10 @@ def test_every_command_and_option_has_a_line_of_help(run, command):
         (("list", "probes"), 0, ""),
         (("explain", "ud"), 0, "#LP(perturbed) / #LP(clean)"),
         (("explain", "ue-small-v1"), 0, "60 training images"),
+        (("explain", "ue-small-v1"), 0, "Identity: training and test images pinned by digest\n"),
+        (("explain", "ue-cifar100-v1"), 0, "Identity: test images pinned by digest; what is not pinned is measured"),
+        (("explain", "ue-cifar10-v1"), 0, "Training of vit: 100 epochs, batch 256, adam"),
+        (("list", "datasets"), 0, "imagenet100"),
         (("explain", "lsp"), 0, "linearly separable"),
         (("explain", "ueraser-max"), 0, "worst of five augmented copies"),
         (("explain", "nonsense"), 2, "unknown name 'nonsense'"),
@@ -162,6 +166,7 @@ def test_a_protocol_the_submission_is_not_made_for_is_a_usage_problem(root, run)
 def test_missing_data_ends_with_5_and_says_where_it_was_looked_for(root, run, monkeypatch):
     monkeypatch.setenv("HOME", str(root / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(root / "cache"))
+    monkeypatch.delenv("BENCH_DATA", raising=False)
     code, _, err = run("craft", "lsp", "--protocol", "ue-cifar10-mini-v1")
     assert code == 5
     assert "looked in" in err

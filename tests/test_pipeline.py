@@ -10,10 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from measured import PROTOCOL_ID, write_clean, write_noise, write_protocol
+from measured import PROTOCOL_ID, small_protocol, write_clean, write_noise, write_protocol
 
+from bench.data import DATASETS, FINDERS
 from bench.results import build_result, result_bytes, summarize
 from bench.store import read_result, result_files
+from bench.verification import keys_hold, verify
 
 
 def run(root: Path, *arguments: str, code: int = 0) -> str:
@@ -73,6 +75,26 @@ def test_a_second_run_trains_nothing_and_says_so(evaluated):
     said = run(evaluated, "evaluate", "submissions/noise", "--protocol", PROTOCOL_ID)
     assert "no training" in said
     assert results(evaluated) == before
+
+
+def test_images_that_a_protocol_does_not_pin_are_measured_and_verified_without_them(tmp_path, monkeypatch):
+    write_protocol(tmp_path / "protocols")
+    path = tmp_path / "protocols" / f"{PROTOCOL_ID}.toml"
+    pin = next(line for line in path.read_text().splitlines() if line.startswith("sha256"))
+    path.write_text(path.read_text().replace(pin, "", 1))
+    write_clean(tmp_path)
+    write_noise(tmp_path)
+    run(tmp_path, "evaluate", "submissions/clean", "submissions/noise", "--tier", "quick", "--jobs", "1")
+    documents = [read_result(found) for found in result_files(tmp_path / "submissions")]
+    assert [document.subject.data[0].sha256 for document in documents] == [pin.split('"')[1]] * 2
+    monkeypatch.setenv("BENCH_PROTOCOLS", str(path.parent))
+    monkeypatch.setitem(DATASETS, "digits", None)
+    monkeypatch.setitem(FINDERS, "digits", None)
+    assert verify(tmp_path, [tmp_path / "submissions"]) == (2, [])
+    assert all(keys_hold(document, small_protocol()) for document in documents)
+    other = [ref.model_copy(update={"sha256": "a" * 64}) for ref in documents[0].subject.data]
+    subject = documents[0].subject.model_copy(update={"data": tuple(other)})
+    assert not keys_hold(documents[0].model_copy(update={"subject": subject}), small_protocol())
 
 
 def test_a_deleted_result_comes_back_with_the_same_name_and_bytes(evaluated, tmp_path):

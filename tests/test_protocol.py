@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from bench.defenses import DEFENSES
 from bench.errors import UnknownName
 from bench.models import MODELS
-from bench.protocol import Protocol, load_protocol, parse_protocol, protocol_ids
+from bench.protocol import Protocol, Split, load_protocol, parse_protocol, protocol_ids
 from bench.registry import resolve
 
 
@@ -17,7 +17,7 @@ def test_a_shipped_protocol_is_consistent(protocol_id):
     assert protocol.id == protocol_id
     assert len(protocol.dataset.class_names) == protocol.dataset.classes
     assert sum(condition.primary for condition in protocol.conditions) == 1
-    assert max(protocol.sal.epochs) <= protocol.recipe.epochs
+    assert max(protocol.sal.epochs) <= min(protocol.recipe_of(item.model).epochs for item in protocol.conditions)
     assert list(protocol.sal.epochs) == sorted(set(protocol.sal.epochs))
     assert protocol.sal.probe_images <= protocol.dataset.train.images
     for condition in protocol.conditions:
@@ -30,6 +30,22 @@ def test_quick_cells_are_among_the_full_ones(protocol_id):
     protocol = load_protocol(protocol_id)
     assert set(protocol.cells("quick")) <= set(protocol.cells("full"))
     assert len(set(protocol.cells("full"))) == sum(condition.seeds.full for condition in protocol.conditions)
+
+
+def test_a_pin_that_is_absent_is_no_part_of_a_split():
+    pinned, bare = Split(images=2, sha256="0" * 64), Split(images=2)
+    assert pinned.model_dump(mode="json").keys() == {"images", "sha256", "select"}
+    assert bare.model_dump(mode="json").keys() == {"images", "select"}
+    assert Split.model_validate(bare.model_dump()) == bare
+
+
+def test_a_pinned_release_file_changes_the_digest_of_a_protocol():
+    protocol = load_protocol("ue-cifar100-v1")
+    (file,) = protocol.dataset.train.files
+    other = file.model_copy(update={"md5": "0" * 32})
+    train = protocol.dataset.train.model_copy(update={"files": (other,)})
+    dataset = protocol.dataset.model_copy(update={"train": train})
+    assert protocol.model_copy(update={"dataset": dataset}).sha256 != protocol.sha256
 
 
 def changed(**update) -> Protocol:

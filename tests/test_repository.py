@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.data.identity import pin_stated
 from bench.problems import exit_code, format_problems
 from bench.protocol import load_protocol
 from bench.store import load_results
@@ -34,5 +35,7 @@ def test_stored_results_were_measured_by_the_code_as_it_is(folder):
     assert load_submission(folder).manifest.protocols
     for stored in load_results(folder):
         subject = stored.result.subject
-        now = build_subject(load_protocol(subject.protocol.id), subject.tier, subject.artifacts)
+        protocol = load_protocol(subject.protocol.id)
+        dataset = pin_stated(protocol.dataset, subject.data)
+        now = build_subject(protocol, subject.tier, subject.artifacts, dataset)
         assert subject == now, f"{stored.path}: measured by other code or under another protocol text"

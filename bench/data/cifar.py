@@ -18,7 +18,14 @@ from bench.data.cifar_archives import (
     lacking_archives,
     read_archives,
 )
-from bench.data.cifar_batches import CIFAR10_BATCHES, CIFAR100_BATCHES, Batches, lacking_batches, read_batches
+from bench.data.cifar_batches import (
+    CIFAR10_BATCHES,
+    CIFAR100_BATCHES,
+    Batches,
+    lacking_batches,
+    pin_batches,
+    read_batches,
+)
 from bench.data.dataset import ImageData
 from bench.data.places import DATA_VARIABLE, data_folders, missing
 from bench.protocol import Dataset
@@ -48,12 +55,12 @@ def load_cifar10(dataset: Dataset) -> tuple[ImageData, str]:
 
     Raises DatasetMissing with every place looked at, DataMismatch for a file that is not the original one.
     """
-    return _load(_find(*CIFAR10, dataset.train.select.first), dataset.train.select.first)
+    return _load(_find(*CIFAR10, dataset.train.select.first), dataset)
 
 
 def load_cifar100(dataset: Dataset) -> tuple[ImageData, str]:
     """Return CIFAR-100 with fine labels and the folder it came from; otherwise as load_cifar10."""
-    return _load(_find(*CIFAR100, dataset.train.select.first), dataset.train.select.first)
+    return _load(_find(*CIFAR100, dataset.train.select.first), dataset)
 
 
 def find_cifar10(first: int | None) -> str:
@@ -79,10 +86,11 @@ def _find(name: str, batches: Batches, archives: Archives, first: int | None) ->
     raise missing(name, seen, _remedy(batches, archives))
 
 
-def _load(found: Found, first: int | None) -> tuple[ImageData, str]:
-    needed = first or TRAIN_IMAGES
+def _load(found: Found, dataset: Dataset) -> tuple[ImageData, str]:
+    needed = dataset.train.select.first or TRAIN_IMAGES
     if isinstance(found.form, Batches):
-        return read_batches(found.folder, found.form, needed), found.source
+        batches = pin_batches(found.form, (*dataset.train.files, *dataset.test.files))
+        return read_batches(found.folder, batches, needed), found.source
     return read_archives(found.folder, found.form, needed), found.source
 
 

@@ -7,7 +7,8 @@ since MD5 alone no longer proves anything, the unpickler knows three names, all 
 
 import io
 import pickle
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from bench.data.dataset import ImageData, ImageSplit
 from bench.data.places import check_file
 from bench.errors import DataMismatch
+from bench.protocol import ReleaseFile
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,19 @@ CIFAR100_BATCHES = Batches(
     train=(Batch("train", "16019d7e3df5f24257cddd939b257f8d", 50_000),),
     test=Batch("test", "f0ef6b0ae62326f3e7ffdfab6717acfc", 10_000),
 )
+
+
+def pin_batches(batches: Batches, files: Iterable[ReleaseFile]) -> Batches:
+    """Return the batch files with the MD5 that a protocol pins, where it pins one. Raises DataMismatch."""
+    pinned = {file.name: file.md5 for file in files}
+    unknown = pinned.keys() - {f"{batches.folder}/{batch.name}" for batch in (*batches.train, batches.test)}
+    if unknown:
+        raise DataMismatch(f"{', '.join(sorted(unknown))}: pinned by the protocol, but not a file of {batches.folder}")
+
+    def pin(batch: Batch) -> Batch:
+        return replace(batch, md5=pinned.get(f"{batches.folder}/{batch.name}", batch.md5))
+
+    return replace(batches, train=tuple(pin(batch) for batch in batches.train), test=pin(batches.test))
 
 
 def lacking_batches(folder: Path, batches: Batches, needed: int) -> list[str]:

@@ -154,10 +154,16 @@ def _data_facts(protocol: Protocol) -> tuple[Fact, ...]:
         Fact("Image", f"{data.channels} channel(s), {data.height} by {data.width} pixels, values 0 to 255"),
         Fact("Classes", f"{data.classes}: {list_words(data.class_names)}"),
         Fact("Training images", _split_words(data.train)),
-        Fact("Training digest", data.train.sha256, code=True),
+        _digest_fact("Training digest", data.train),
         Fact("Test images", f"{_split_words(data.test)}; {test_images(protocol):,} at most are used"),
-        Fact("Test digest", data.test.sha256, code=True),
+        _digest_fact("Test digest", data.test),
     )
+
+
+def _digest_fact(label: str, split: Split) -> Fact:
+    if split.sha256 is None:
+        return Fact(label, "not pinned; measured when something is evaluated, and stored with each result")
+    return Fact(label, split.sha256, code=True)
 
 
 def _split_words(split: Split) -> str:

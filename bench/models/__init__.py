@@ -2,6 +2,7 @@
 
 MODELS = {
     "resnet18": "bench.models.resnet:resnet18",
+    "resnet18-imagenet": "bench.models.resnet_imagenet:resnet18_imagenet",
     "resnet-narrow": "bench.models.resnet:resnet_narrow",
     "resnet50": "bench.models.resnet50:resnet50",
     "senet18": "bench.models.senet:senet18",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench.code_digest import code_digest
+from bench.data.identity import data_refs
 from bench.defenses import DEFENSES
 from bench.errors import UndefinedMetric
 from bench.metrics.distance import learnable_layers, learnable_threshold, official_sal, unlearnable_distance
@@ -20,7 +21,6 @@ from bench.results import (
     ArtifactRef,
     CellResult,
     ConditionRef,
-    DataRef,
     EvaluatorRef,
     Measurement,
     OfficialCurve,
@@ -110,7 +110,10 @@ def cell_modules(conditions: Iterable[tuple[str, str]], *, official: bool = Fals
 
 
 def cell_key(protocol: Protocol, cell: Cell, artifacts: Sequence[ArtifactRef]) -> str:
-    """Return the digest of everything that decides a cell's numbers; cells of different protocols may share one."""
+    """Return the digest of everything that decides a cell's numbers; cells of different protocols may share one.
+
+    protocol: its data set pinned, if need be by bench.data.identity.
+    """
     official = official_settings(protocol, cell)
     assumed = {} if cell.defense == "none" else {"defense_linf": protocol.defense_linf}
     # Defaults are left out: a setting that is added later, and not used, moves no number.
@@ -119,7 +122,7 @@ def cell_key(protocol: Protocol, cell: Cell, artifacts: Sequence[ArtifactRef]) -
             **assumed,
             "schema": "bench.cell/1",
             "artifacts": [artifact.model_dump(mode="json") for artifact in artifacts],
-            "data": [split.model_dump(mode="json") for split in _data_refs(protocol.dataset)],
+            "data": [split.model_dump(mode="json") for split in data_refs(protocol.dataset)],
             "model": cell.model,
             "defense": cell.defense,
             "seed": cell.seed,
@@ -132,8 +135,13 @@ def cell_key(protocol: Protocol, cell: Cell, artifacts: Sequence[ArtifactRef]) -
     )
 
 
-def build_subject(protocol: Protocol, tier: Tier, artifacts: Sequence[ArtifactRef]) -> Subject:
-    """Return what is asked when a submission's artifacts are measured under a protocol and tier."""
+def build_subject(
+    protocol: Protocol, tier: Tier, artifacts: Sequence[ArtifactRef], dataset: Dataset | None = None
+) -> Subject:
+    """Return what is asked when a submission's artifacts are measured under a protocol and tier.
+
+    dataset: the protocol's, pinned by bench.data.identity; needed where the protocol does not pin both splits.
+    """
     conditions = [condition for condition in protocol.conditions if _seeds(condition, tier)]
     pairs = [(item.model, item.defense) for item in conditions]
     modules = cell_modules(pairs, official=protocol.sal.official is not None) | set(METRIC_MODULES)
@@ -143,7 +151,7 @@ def build_subject(protocol: Protocol, tier: Tier, artifacts: Sequence[ArtifactRe
         protocol=ProtocolRef(id=protocol.id, sha256=protocol.sha256),
         artifacts=tuple(artifacts),
         evaluator=EvaluatorRef(name="bench", code_sha256=code_digest(modules)),
-        data=_data_refs(protocol.dataset),
+        data=data_refs(dataset or protocol.dataset),
         conditions=tuple(
             ConditionRef(
                 label=condition.label,
@@ -257,10 +265,3 @@ def _not_run(metric: str, condition: Condition, reason: str) -> Measurement:
 
 def _seeds(condition: Condition, tier: Tier) -> tuple[int, ...]:
     return tuple(range(condition.seeds.quick if tier == "quick" else condition.seeds.full))
-
-
-def _data_refs(dataset: Dataset) -> tuple[DataRef, ...]:
-    return tuple(
-        DataRef(name=f"{dataset.name}/{name}", images=split.images, sha256=split.sha256)
-        for name, split in (("train", dataset.train), ("test", dataset.test))
-    )

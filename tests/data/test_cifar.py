@@ -11,10 +11,10 @@ import pytest
 
 from bench.data import cifar, load_data
 from bench.data.cifar_archives import CIFAR10_ARCHIVES, CIFAR100_ARCHIVES, lacking_archives, read_archives
-from bench.data.cifar_batches import CIFAR10_BATCHES, lacking_batches, read_batches
+from bench.data.cifar_batches import CIFAR10_BATCHES, CIFAR100_BATCHES, lacking_batches, pin_batches, read_batches
 from bench.data.dataset import ImageData, ImageSplit, split_digest
 from bench.errors import DataMismatch, DatasetMissing
-from bench.protocol import Selection, load_protocol
+from bench.protocol import ReleaseFile, Selection, load_protocol
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +66,26 @@ def test_a_changed_batch_file_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "batches" / "part_0").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
     with pytest.raises(DataMismatch, match=r"part_0: not the file that is expected(.|\n)*expected md5"):
         read_batches(tmp_path, batches, 12)
+
+
+def test_a_protocols_md5_replaces_the_published_one(tmp_path: Path) -> None:
+    batches = factory.write_batches(tmp_path, factory.make_data())
+    pinned = pin_batches(batches, [ReleaseFile(name="batches/part_1", md5="0" * 32)])
+    assert pinned.train[0] == batches.train[0]
+    with pytest.raises(DataMismatch, match=r"part_1: not the file(.|\n)*expected md5 0{32}"):
+        read_batches(tmp_path, pinned, 12)
+
+
+def test_a_pinned_file_that_a_data_set_does_not_have_is_named(tmp_path: Path) -> None:
+    batches = factory.write_batches(tmp_path, factory.make_data())
+    with pytest.raises(DataMismatch, match="batches/part_9: pinned by the protocol, but not a file of batches"):
+        pin_batches(batches, [ReleaseFile(name="batches/part_9", md5="0" * 32)])
+
+
+def test_cifar100_is_pinned_by_the_published_files() -> None:
+    dataset = load_protocol("ue-cifar100-v1").dataset
+    assert pin_batches(CIFAR100_BATCHES, (*dataset.train.files, *dataset.test.files)) == CIFAR100_BATCHES
+    assert dataset.train.sha256 is None
 
 
 def test_a_pickle_that_asks_for_more_than_arrays_is_refused_even_if_its_checksum_is_right(tmp_path: Path) -> None:
@@ -185,6 +205,32 @@ def test_the_mini_protocol_pins_images_that_can_be_read(monkeypatch: pytest.Monk
     data = load_data(dataset)
     assert np.bincount(data.train.labels).tolist() == [500] * 10
     assert np.bincount(data.test.labels).tolist() == [200] * 10
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_the_full_protocol_pins_all_images_that_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    dataset = load_protocol("ue-cifar10-v1").dataset
+    try:
+        cifar.find_cifar10(None)
+    except DatasetMissing as reason:
+        pytest.skip(str(reason))
+    data = load_data(dataset)
+    assert (len(data.train.labels), len(data.test.labels)) == (50_000 - 86, 10_000 - 25)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_cifar100_test_images_are_the_pinned_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    dataset = load_protocol("ue-cifar100-v1").dataset
+    part = dataset.train.model_copy(update={"images": 10_000, "select": Selection(first=10_000)})
+    try:
+        data = load_data(dataset.model_copy(update={"train": part}))
+    except DatasetMissing as reason:
+        pytest.skip(str(reason))
+    assert len(data.test.labels) == 10_000
 
 
 def test_the_pinned_archives_are_complete_for_cifar10() -> None:

@@ -61,6 +61,13 @@ def test_a_mismatch_names_both_digests_and_the_source() -> None:
         check_split("toy/train", split, Split(images=2, sha256="0" * 64), "somewhere")
 
 
+def test_a_split_without_a_pin_is_only_counted() -> None:
+    split = make_split([0, 1])
+    assert check_split("toy/train", split, Split(images=2), "somewhere") is split
+    with pytest.raises(DataMismatch, match="toy/train from somewhere: expected 3 images after selection, found 2"):
+        check_split("toy/train", split, Split(images=3), "somewhere")
+
+
 def test_digits_are_pinned_and_split_by_position() -> None:
     data = load_data(load_protocol("ue-digits-v1").dataset)
     assert data.train_images.shape == (1437, 1, 8, 8)
@@ -75,7 +82,9 @@ def test_digits_are_pinned_and_split_by_position() -> None:
 
 def test_an_unknown_data_set_lists_the_known_ones() -> None:
     dataset = load_protocol("ue-digits-v1").dataset.model_copy(update={"name": "digit"})
-    with pytest.raises(UnknownName, match="unknown data set 'digit'; known: cifar10, cifar100, digits"):
+    with pytest.raises(
+        UnknownName, match="unknown data set 'digit'; known: cifar10, cifar100, digits, imagenet100, mnist"
+    ):
         load_data(dataset)
 
 

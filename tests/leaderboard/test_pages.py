@@ -34,6 +34,15 @@ def test_board_page_is_the_golden_one(built: Built, golden: Callable[[str, bytes
     golden("board.html", re.sub(r"\.[0-9a-f]{16}\.", ".HASH.", text).encode())
 
 
+def test_a_protocol_page_says_which_images_are_pinned(tmp_path: Path) -> None:
+    pinned = make_protocol().dataset
+    loose = pinned.model_copy(update={"train": pinned.train.model_copy(update={"sha256": None})})
+    protocol = make_protocol(dataset=loose.model_dump())
+    text = words(build_files(tmp_path, protocols={protocol.id: protocol})["protocols/ue-tiny-v1/index.html"].decode())
+    assert "Training digest not pinned; measured when something is evaluated" in text
+    assert f"Test digest {pinned.test.sha256}" in text
+
+
 def test_a_second_rendering_gives_the_same_bytes(built: Built, tmp_path: Path) -> None:
     protocol = write_board(tmp_path / "elsewhere")
     assert build_files(tmp_path / "elsewhere", protocols={protocol.id: protocol}) == built.files

@@ -10,6 +10,7 @@ from bench.models.build import build_model
 from bench.models.lenet import lenet5
 from bench.models.resnet import resnet_narrow
 from bench.models.resnet50 import ResNet50
+from bench.models.resnet_imagenet import ResNet as ImageNetResNet
 from bench.models.senet import SENet
 from bench.models.vit import vit
 from bench.runtime import generator_for
@@ -18,6 +19,7 @@ from bench.runtime import generator_for
 SMALL_MODELS = {
     "resnet": lambda: resnet_narrow(1, 10),
     "resnet50": lambda: ResNet50(in_channels=1, classes=10, width=8),
+    "resnet-imagenet": lambda: ImageNetResNet(in_channels=1, classes=10, width=8),
     "senet": lambda: SENet(in_channels=1, classes=10, width=16),
     "vit": lambda: vit(1, 10),
     "lenet5": lambda: lenet5(1, 10),

@@ -3,8 +3,9 @@
 import pytest
 from factories import make_protocol, make_sal
 
+from bench.data.identity import pin_stated
 from bench.protocol import Cell, OfficialSal, SeedCount, load_protocol
-from bench.results import ArtifactRef, CellResult, OfficialCurve, subject_key
+from bench.results import ArtifactRef, CellResult, DataRef, OfficialCurve, subject_key
 from bench.tracks.ue import build_subject, cell_key, cell_modules, measure_conditions, official_settings
 
 PROTOCOL = load_protocol("ue-digits-v1")
@@ -54,6 +55,27 @@ def test_a_cells_key_follows_everything_that_decides_its_numbers():
     ]
     assert len({base, *others}) == 6
     assert cell_key(PROTOCOL.model_copy(update={"id": "ue-other-v1", "title": "x"}), CELL, (artifact(),)) == base
+
+
+def test_digests_that_are_not_pinned_decide_a_key_as_pinned_ones_do():
+    pinned = PROTOCOL.dataset
+    loose = PROTOCOL.model_copy(
+        update={"dataset": pinned.model_copy(update={"train": pinned.train.model_copy(update={"sha256": None})})}
+    )
+
+    def measured(sha256: str):
+        refs = [DataRef(name="digits/train", images=pinned.train.images, sha256=sha256)]
+        return pin_stated(loose.dataset, refs)
+
+    keys = [
+        cell_key(loose.model_copy(update={"dataset": measured(sha256)}), CELL, ())
+        for sha256 in (pinned.train.sha256, "a" * 64, "b" * 64)
+    ]
+    assert keys[0] == cell_key(PROTOCOL, CELL, ())
+    assert len(set(keys)) == 3
+    subjects = [build_subject(loose, "full", (), measured(sha256)) for sha256 in ("a" * 64, "b" * 64)]
+    assert subject_key(subjects[0]) != subject_key(subjects[1])
+    assert {subject.protocol.sha256 for subject in subjects} == {loose.sha256}
 
 
 def test_tiers_ask_different_questions_of_the_same_cells():
