@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from bench.attacks.attack import Attack, CraftInput
 from bench.attacks.surrogate import (
     PUBLISHED_MODEL,
+    SMALL_VALUES,
     Workbench,
     descend,
     describe_settings,
@@ -55,10 +56,15 @@ PUBLISHED = EMSettings()
 REDUCED = replace(PUBLISHED, batch_size=128)
 """For narrow networks and a few thousand images, of which 512 are a large part."""
 
+SHORT = replace(REDUCED, steps=5, step_share=0.2)
+"""For narrow networks and photographs on a CPU: as far in a quarter of the steps, as APBench does."""
+
 
 def em_settings(given: CraftInput) -> EMSettings:
-    """Return the published settings for the published surrogate, the reduced ones for any other."""
-    return PUBLISHED if given.model == PUBLISHED_MODEL else REDUCED
+    """Return the published settings for the published surrogate, reduced ones for any other."""
+    if given.model == PUBLISHED_MODEL:
+        return PUBLISHED
+    return SHORT if given.images.size > SMALL_VALUES else REDUCED
 
 
 def craft_em(given: CraftInput) -> NDArray[np.int8]:

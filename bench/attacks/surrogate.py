@@ -25,6 +25,9 @@ from bench.training import Epoch, Labeled, to_device, train
 PUBLISHED_MODEL = "resnet18"
 """The surrogate of the publications; another one is given reduced settings, and the manifest says which."""
 
+SMALL_VALUES = 2**20
+"""Channel values of a data set up to which a CPU can afford many steps; digits have a tenth of it."""
+
 BATCH_IMAGES = 512
 """Images that are perturbed at a time; with the model in eval mode, the size does not move the result."""
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from bench.attacks.attack import Attack, CraftInput
 from bench.attacks.surrogate import (
     PUBLISHED_MODEL,
+    SMALL_VALUES,
     Objective,
     Workbench,
     descend,
@@ -49,10 +50,15 @@ PUBLISHED = TAPSettings()
 
 REDUCED = replace(PUBLISHED, restarts=1)
 
+SHORT = replace(REDUCED, steps=50, step_share=0.1)
+"""For narrow networks and photographs on a CPU: a fifth of the steps, of twice the length."""
+
 
 def tap_settings(given: CraftInput) -> TAPSettings:
-    """Return the published settings for the published surrogate, the reduced ones for any other."""
-    return PUBLISHED if given.model == PUBLISHED_MODEL else REDUCED
+    """Return the published settings for the published surrogate, reduced ones for any other."""
+    if given.model == PUBLISHED_MODEL:
+        return PUBLISHED
+    return SHORT if given.images.size > SMALL_VALUES else REDUCED
 
 
 def clean_recipe(workbench: Workbench, *, epochs: int, batch_size: int) -> Recipe:
