@@ -84,6 +84,43 @@ def make_condition(
     return Condition(model=model, defense=defense, primary=primary, seeds=SeedCount(quick=quick, full=full))
 
 
+DEFENSES = (
+    "none",
+    "jpeg",
+    "adversarial",
+    "ueraser-lite",
+    "ueraser",
+    "ueraser-max",
+    "mixup",
+    "cutout",
+    "cutmix",
+    "bdr",
+    "blur",
+    "orthogonal",
+)
+
+
+def make_wide_protocol(**changes: Any) -> Protocol:
+    """A protocol with twelve defenses of one network, one of them of the full tier only, and a second network."""
+    conditions = (
+        make_condition(primary=True),
+        *(make_condition(defense=name, quick=0 if name == "adversarial" else 1) for name in DEFENSES[1:]),
+        make_condition(model="lenet5"),
+    )
+    sal = {
+        "estimator": "exact",
+        "epsilon": 0.05,
+        "epochs": EPOCHS,
+        "probe_images": 256,
+        "max_steps": 10,
+        "tolerance": 0.001,
+        "official": {"seeds": 2, "epochs": (2, 4)},
+    }
+    return make_protocol(
+        **{"id": "ue-wide-v1", "title": "Wide digits", "conditions": conditions, "sal": sal, **changes}
+    )
+
+
 def manifest_text(
     slug: str = "fog",
     *,
@@ -267,12 +304,50 @@ def write_board(root: Path, protocol: Protocol | None = None) -> Protocol:
     return asked
 
 
+WIDE_METHODS = {
+    "em": ("EM (error-minimizing noise)", 0.21, 0.15),
+    "rem": ("REM (robust error-minimizing noise)", 0.25, 0.35),
+    "tap": ("TAP (targeted adversarial poisoning)", 0.09, 1.3),
+    "hypo": ("HYPO (hypocritical perturbation)", 0.71, 0.9),
+    "sep": ("SEP-FA (self-ensemble protection)", 0.10, 1.1),
+    "lsp": ("LSP (linearly separable perturbation)", 0.14, 0.3),
+    "ops": ("OPS (one-pixel shortcut)", 0.15, 0.1),
+    "pil": ("PIL (perturbation-induced linearization)", 0.13, 0.45),
+    "ar": ("AR (autoregressive perturbation)", 0.12, 0.4),
+    "cuda": ("CUDA (convolution-based data augmentation)", 0.31, 0.5),
+    "dc": ("DC (deep confuse)", 0.18, 0.3),
+    "ntga": ("NTGA", 0.42, 0.6),
+    "sem": ("SEM (stable error-minimizing noise)", 0.3, 0.5),
+}
+
+
+def write_wide_board(root: Path, protocol: Protocol | None = None) -> Protocol:
+    """Write a board of thirteen conditions and sixteen submissions, one of the quick tier and one not measured yet."""
+    asked = make_wide_protocol() if protocol is None else protocol
+
+    def write(slug: str, found: Found, *, digest: str | None = HEX, tier: Tier = "full", **manifest: Any) -> None:
+        results = [(make_result(asked, found, digest=digest, tier=tier), make_run())]
+        write_submission(root, slug, protocols=(asked.id,), results=results, **manifest)
+
+    write("clean", CLEAN, digest=None, name="Clean training", family="reference")
+    write("random", Found((0.955, 0.968, 0.964), sal_factor=0.98), name="Random noise", family="control")
+    for slug, (name, level, factor) in WIDE_METHODS.items():
+        found = Found((level, round(level + 0.012, 6), round(level - 0.008, 6)), sal_factor=factor)
+        write(f"{slug}-wide", found, tier="quick" if slug == "sem" else "full", name=name)
+    write_submission(root, "rime", family="other", protocols=(asked.id,))
+    return asked
+
+
 def _seeds(condition: Condition, tier: Tier) -> tuple[int, ...]:
     return tuple(range(condition.seeds.quick if tier == "quick" else condition.seeds.full))
 
 
+RECOVERED = {"none": 0.0, "adversarial": 0.8, "ueraser-max": 0.9, "cutout": 0.05, "mixup": 0.1, "blur": 0.0}
+"""Share of the way back to clean training that a defense goes; the others go half of it."""
+
+
 def _defended(accuracy: float, defense: str) -> float:
-    return accuracy if defense == "none" else round(accuracy + 0.5 * (0.95 - accuracy), 6)
+    return round(accuracy + RECOVERED.get(defense, 0.5) * (0.95 - accuracy), 6)
 
 
 def _cells(protocol: Protocol, found: Found, tier: Tier) -> list[CellResult]:
@@ -280,7 +355,7 @@ def _cells(protocol: Protocol, found: Found, tier: Tier) -> list[CellResult]:
         make_cell(
             seed,
             accuracy=_defended(found.accuracy[seed % len(found.accuracy)], condition.defense),
-            sal_factor=found.sal_factor,
+            sal_factor=found.sal_factor + RECOVERED.get(condition.defense, 0.5) * (1 - found.sal_factor),
             model=condition.model,
             defense=condition.defense,
         )
@@ -294,16 +369,42 @@ def _measurements(protocol: Protocol, found: Found, clean: Found, tier: Tier) ->
     measurements = []
     for condition in protocol.conditions:
         chosen = [pair for pair in pairs if (pair[0].model, pair[0].defense) == (condition.model, condition.defense)]
-        for metric, values in _values(chosen).items():
+        values_of = _values(chosen)
+        if condition.defense != "none":
+            values_of["ud_matched"] = values_of["ud"]
+        for metric, values in values_of.items():
             if values:
                 measurements.append(summarize(metric, condition.label, values))
             else:
-                measurements.append(
-                    Measurement(
-                        metric=metric, condition=condition.label, status="not_run", reason="no seed in this tier"
-                    )
-                )
+                measurements.append(_not_run(metric, condition))
+        if condition.primary:
+            measurements += _primary_only(protocol, condition, pairs, tier)
     return measurements
+
+
+def _not_run(metric: str, condition: Condition) -> Measurement:
+    return Measurement(metric=metric, condition=condition.label, status="not_run", reason="no seed in this tier")
+
+
+def _primary_only(
+    protocol: Protocol, primary: Condition, pairs: Sequence[tuple[CellResult, CellResult]], tier: Tier
+) -> list[Measurement]:
+    """The worst cases over defenses, and UD by the published search, which is a little larger here."""
+    found = []
+    chosen = [pair for pair in pairs if (pair[0].model, pair[0].defense) == (primary.model, primary.defense)]
+    if protocol.sal.official:
+        values = [1.1 * learnable(mine) / learnable(clean) for mine, clean in chosen[: protocol.sal.official.seeds]]
+        found.append(summarize("ud_official", primary.label, values))
+    rivals = [item for item in protocol.conditions if item.model == primary.model]
+    seeds = min(len(_seeds(item, tier)) for item in rivals)
+    metrics = {"worst_test_accuracy": "test_accuracy", "worst_ud_matched": "ud"}
+    for metric, key in metrics.items() if len(rivals) > 1 else ():
+        values = [
+            max(_values([pair])[key][0] for pair in pairs if (pair[0].model, pair[0].seed) == (primary.model, seed))
+            for seed in range(seeds)
+        ]
+        found.append(summarize(metric, primary.label, values) if values else _not_run(metric, primary))
+    return found
 
 
 def _values(pairs: Sequence[tuple[CellResult, CellResult]]) -> dict[str, list[float]]:

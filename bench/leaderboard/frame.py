@@ -106,11 +106,16 @@ def beta_by_seed(result: Result, condition: str) -> dict[int, float]:
 
 
 def per_seed(result: Result, metric: str, condition: str) -> dict[int, float]:
-    """Return the values of a metric under a condition by seed; empty where it was not measured."""
+    """Return the values of a metric under a condition by seed; empty where it was not measured.
+
+    A metric with fewer values than the condition has seeds belongs to the first of them: the published search and the
+    worst case over defenses run for fewer.
+    """
     measurement = result.measurement(metric, condition)
     if measurement is None or measurement.per_seed is None:
         return {}
-    return dict(zip(seeds_of(result, condition), measurement.per_seed, strict=True))
+    seeds = seeds_of(result, condition)[: len(measurement.per_seed)]
+    return dict(zip(seeds, measurement.per_seed, strict=True))
 
 
 def seeds_of(result: Result, condition: str) -> tuple[int, ...]:
