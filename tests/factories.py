@@ -321,20 +321,26 @@ WIDE_METHODS = {
 }
 
 
-def write_wide_board(root: Path, protocol: Protocol | None = None) -> Protocol:
-    """Write a board of thirteen conditions and sixteen submissions, one of the quick tier and one not measured yet."""
+def write_wide_board(
+    root: Path, protocol: Protocol | None = None, *, methods: Sequence[str] = tuple(WIDE_METHODS)
+) -> Protocol:
+    """Write a board of thirteen conditions and sixteen submissions, one of the quick tier and one not measured yet.
+
+    Every slug ends in `-wide`, so that the small board fits beside it.
+    """
     asked = make_wide_protocol() if protocol is None else protocol
 
     def write(slug: str, found: Found, *, digest: str | None = HEX, tier: Tier = "full", **manifest: Any) -> None:
         results = [(make_result(asked, found, digest=digest, tier=tier), make_run())]
         write_submission(root, slug, protocols=(asked.id,), results=results, **manifest)
 
-    write("clean", CLEAN, digest=None, name="Clean training", family="reference")
-    write("random", Found((0.955, 0.968, 0.964), sal_factor=0.98), name="Random noise", family="control")
-    for slug, (name, level, factor) in WIDE_METHODS.items():
+    write("clean-wide", CLEAN, digest=None, name="Clean training", family="reference")
+    write("random-wide", Found((0.955, 0.968, 0.964), sal_factor=0.98), name="Random noise", family="control")
+    for slug in methods:
+        name, level, factor = WIDE_METHODS[slug]
         found = Found((level, round(level + 0.012, 6), round(level - 0.008, 6)), sal_factor=factor)
         write(f"{slug}-wide", found, tier="quick" if slug == "sem" else "full", name=name)
-    write_submission(root, "rime", family="other", protocols=(asked.id,))
+    write_submission(root, "rime-wide", family="other", protocols=(asked.id,))
     return asked
 
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-CHARACTER, LINE = 7.2, 16.0
-"""Width of a character and height of a line at the charts' font size, in pixels, rounded up."""
+CHARACTER, LINE = 9.5, 15.0
+"""Width of a capital and height of a line at the charts' font size, in pixels, rounded up."""
 
 DOT = 6.0
 """Half of the width of a point, in pixels."""
 
 GAP = 9.0
-SHIFTS = (-5.0, 10.0, -19.0, 24.0)
+SHIFTS = (-5.0, 7.0, -13.0, 15.0)
 
 Box = tuple[float, float, float, float]
 

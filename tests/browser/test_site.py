@@ -7,12 +7,17 @@ from playwright.sync_api import Page, expect
 
 BOARD = "ue/ue-tiny-v1/index.html"
 SUBMISSION = "submissions/fog/index.html"
+WIDE = "ue/ue-wide-v1/index.html"
 HOSTILE = "submissions/zz-hostile/index.html"
 TEMPLATES = (
     "index.html",
     BOARD,
     SUBMISSION,
     HOSTILE,
+    WIDE,
+    "submissions/lsp-wide/index.html",
+    "ue/ue-cifar10-mini-v1/index.html",
+    "reported/index.html",
     "protocols/ue-tiny-v1/index.html",
     "metrics/ud/index.html",
     "metrics/index.html",
@@ -139,6 +144,19 @@ def test_wide_tables_scroll_in_a_region_that_the_keyboard_reaches(watched: Watch
     region.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.activeElement.scrollLeft > 0")
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 500), (1000, 400)])
+def test_headers_of_a_matrix_stay_in_view(watched: Watched, width: int, height: int) -> None:
+    page = watched.open(WIDE, viewport={"width": width, "height": height})
+    region = page.get_by_role("region", name=re.compile("^Clean test accuracy of resnet-narrow"))
+    region.focus()
+    region.evaluate("region => region.scrollTo(300, 200)")
+    place = region.evaluate("region => [region.getBoundingClientRect().left, region.getBoundingClientRect().top]")
+    column = page.locator("#by-defense-accuracy thead th").nth(3).bounding_box() or {"y": 0.0}
+    row = page.locator("#by-defense-accuracy tbody th").nth(2).bounding_box() or {"x": 0.0}
+    assert column["y"] == pytest.approx(place[1], abs=1)
+    assert row["x"] == pytest.approx(place[0], abs=1)
 
 
 @pytest.mark.parametrize("width", [320, 360])

@@ -6,12 +6,24 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urldefrag
 
 import pytest
-from factories import CLEAN, HEX, Found, make_protocol, make_result, make_run, write_board, write_submission
+from factories import (
+    CLEAN,
+    HEX,
+    Found,
+    make_protocol,
+    make_result,
+    make_run,
+    make_wide_protocol,
+    write_board,
+    write_submission,
+)
 from justhtml import JustHTML
 from leaderboard.conftest import Built
 
 from bench.errors import UsageProblem
 from bench.leaderboard.pages import build_files, render_site, stale_files
+from bench.leaderboard.reference_pages import protocol_contexts
+from bench.leaderboard.sources import Sources
 from bench.protocol import protocol_ids
 from bench.results import Measurement
 
@@ -118,6 +130,19 @@ def test_pages_on_sal_say_when_it_is_measured(built: Built) -> None:
     for name in ("metrics/ud/index.html", "protocols/ue-tiny-v1/index.html"):
         assert sentence in words(built.text(name))
     assert sentence not in words(built.text("metrics/test_accuracy/index.html"))
+
+
+def test_a_protocol_page_has_every_recipe_and_the_published_search() -> None:
+    protocol = make_wide_protocol()
+    other = {"lenet5": protocol.recipe.model_copy(update={"optimizer": "adam", "batch_size": 32})}
+    protocol = protocol.model_copy(update={"recipes": other})
+    page = protocol_contexts(Sources({protocol.id: protocol}, ()))[0]
+    groups = {heading: {fact.term: fact.text for fact in facts} for heading, facts in page.groups}
+    assert groups["Training recipe"]["Optimizer"] == "SGD with momentum 0.9"
+    assert groups["Training recipe of lenet5"]["Batch size"] == "32"
+    assert groups["Training recipe of lenet5"]["Optimizer"].startswith("Adam")
+    assert groups["Sharpness-Aware Learnability"]["Published search"].startswith("first 2 seeds")
+    assert groups["Budgets"]["Without a limit"] == "not admitted"
 
 
 def test_the_page_for_missing_addresses_needs_no_other_file(built: Built) -> None:
