@@ -146,17 +146,20 @@ def test_wide_tables_scroll_in_a_region_that_the_keyboard_reaches(watched: Watch
     page.wait_for_function("document.activeElement.scrollLeft > 0")
 
 
-@pytest.mark.parametrize(("width", "height"), [(360, 500), (1000, 400)])
-def test_headers_of_a_matrix_stay_in_view(watched: Watched, width: int, height: int) -> None:
-    page = watched.open(WIDE, viewport={"width": width, "height": height})
+@pytest.mark.parametrize("width", [360, 800])
+def test_headers_of_a_matrix_stay_in_view(watched: Watched, width: int) -> None:
+    page = watched.open(WIDE, viewport={"width": width, "height": 250})
     region = page.get_by_role("region", name=re.compile("^Clean test accuracy of resnet-narrow"))
-    region.focus()
-    region.evaluate("region => region.scrollTo(300, 200)")
-    place = region.evaluate("region => [region.getBoundingClientRect().left, region.getBoundingClientRect().top]")
-    column = page.locator("#by-defense-accuracy thead th").nth(3).bounding_box() or {"y": 0.0}
-    row = page.locator("#by-defense-accuracy tbody th").nth(2).bounding_box() or {"x": 0.0}
-    assert column["y"] == pytest.approx(place[1], abs=1)
-    assert row["x"] == pytest.approx(place[0], abs=1)
+    # One reading, because the page itself may still be scrolling.
+    places = region.evaluate("""region => {
+        region.scrollTo(120, 90);
+        const place = (selector) => region.querySelector(selector).getBoundingClientRect();
+        const own = region.getBoundingClientRect();
+        const column = place("thead th:nth-child(3)"), row = place("tbody tr:nth-child(2) th");
+        return [region.scrollTop, region.scrollLeft, column.top - own.top, row.left - own.left];
+    }""")
+    assert min(places[:2]) > 50
+    assert places[2:] == pytest.approx([0, 0], abs=1)
 
 
 @pytest.mark.parametrize("width", [320, 360])
