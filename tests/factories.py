@@ -16,6 +16,7 @@ from bench.results import (
     DataRef,
     EvaluatorRef,
     Measurement,
+    OfficialCurve,
     Outcome,
     ProtocolRef,
     ReferenceRef,
@@ -82,6 +83,43 @@ def make_condition(
     model: str = "resnet-narrow", defense: str = "none", *, primary: bool = False, quick: int = 1, full: int = 3
 ) -> Condition:
     return Condition(model=model, defense=defense, primary=primary, seeds=SeedCount(quick=quick, full=full))
+
+
+DEFENSES = (
+    "none",
+    "jpeg",
+    "adversarial",
+    "ueraser-lite",
+    "ueraser",
+    "ueraser-max",
+    "mixup",
+    "cutout",
+    "cutmix",
+    "bdr",
+    "blur",
+    "orthogonal",
+)
+
+
+def make_wide_protocol(**changes: Any) -> Protocol:
+    """A protocol with twelve defenses of one network, one of them of the full tier only, and a second network."""
+    conditions = (
+        make_condition(primary=True),
+        *(make_condition(defense=name, quick=0 if name == "adversarial" else 1) for name in DEFENSES[1:]),
+        make_condition(model="lenet5"),
+    )
+    sal = {
+        "estimator": "exact",
+        "epsilon": 0.05,
+        "epochs": EPOCHS,
+        "probe_images": 256,
+        "max_steps": 10,
+        "tolerance": 0.001,
+        "official": {"seeds": (1, 2), "epochs": (2, 4)},
+    }
+    return make_protocol(
+        **{"id": "ue-wide-v1", "title": "Wide digits", "conditions": conditions, "sal": sal, **changes}
+    )
 
 
 def manifest_text(
@@ -267,12 +305,56 @@ def write_board(root: Path, protocol: Protocol | None = None) -> Protocol:
     return asked
 
 
+WIDE_METHODS = {
+    "em": ("EM (error-minimizing noise)", 0.21, 0.15),
+    "rem": ("REM (robust error-minimizing noise)", 0.25, 0.35),
+    "tap": ("TAP (targeted adversarial poisoning)", 0.09, 1.3),
+    "hypo": ("HYPO (hypocritical perturbation)", 0.71, 0.9),
+    "sep": ("SEP-FA (self-ensemble protection)", 0.10, 1.1),
+    "lsp": ("LSP (linearly separable perturbation)", 0.14, 0.3),
+    "ops": ("OPS (one-pixel shortcut)", 0.15, 0.1),
+    "pil": ("PIL (perturbation-induced linearization)", 0.13, 0.45),
+    "ar": ("AR (autoregressive perturbation)", 0.12, 0.4),
+    "cuda": ("CUDA (convolution-based data augmentation)", 0.31, 0.5),
+    "dc": ("DC (deep confuse)", 0.18, 0.3),
+    "ntga": ("NTGA", 0.42, 0.6),
+    "sem": ("SEM (stable error-minimizing noise)", 0.3, 0.5),
+}
+
+
+def write_wide_board(
+    root: Path, protocol: Protocol | None = None, *, methods: Sequence[str] = tuple(WIDE_METHODS)
+) -> Protocol:
+    """Write a board of thirteen conditions and sixteen submissions, one of the quick tier and one not measured yet.
+
+    Every slug ends in `-wide`, so that the small board fits beside it.
+    """
+    asked = make_wide_protocol() if protocol is None else protocol
+
+    def write(slug: str, found: Found, *, digest: str | None = HEX, tier: Tier = "full", **manifest: Any) -> None:
+        results = [(make_result(asked, found, digest=digest, tier=tier), make_run())]
+        write_submission(root, slug, protocols=(asked.id,), results=results, **manifest)
+
+    write("clean-wide", CLEAN, digest=None, name="Clean training", family="reference")
+    write("random-wide", Found((0.955, 0.968, 0.964), sal_factor=0.98), name="Random noise", family="control")
+    for slug in methods:
+        name, level, factor = WIDE_METHODS[slug]
+        found = Found((level, round(level + 0.012, 6), round(level - 0.008, 6)), sal_factor=factor)
+        write(f"{slug}-wide", found, tier="quick" if slug == "sem" else "full", name=name)
+    write_submission(root, "rime-wide", family="other", protocols=(asked.id,))
+    return asked
+
+
 def _seeds(condition: Condition, tier: Tier) -> tuple[int, ...]:
     return tuple(range(condition.seeds.quick if tier == "quick" else condition.seeds.full))
 
 
+RECOVERED = {"none": 0.0, "adversarial": 0.8, "ueraser-max": 0.9, "cutout": 0.05, "mixup": 0.1, "blur": 0.0}
+"""Share of the way back to clean training that a defense goes; the others go half of it."""
+
+
 def _defended(accuracy: float, defense: str) -> float:
-    return accuracy if defense == "none" else round(accuracy + 0.5 * (0.95 - accuracy), 6)
+    return round(accuracy + RECOVERED.get(defense, 0.5) * (0.95 - accuracy), 6)
 
 
 def _cells(protocol: Protocol, found: Found, tier: Tier) -> list[CellResult]:
@@ -280,13 +362,30 @@ def _cells(protocol: Protocol, found: Found, tier: Tier) -> list[CellResult]:
         make_cell(
             seed,
             accuracy=_defended(found.accuracy[seed % len(found.accuracy)], condition.defense),
-            sal_factor=found.sal_factor,
+            sal_factor=found.sal_factor + RECOVERED.get(condition.defense, 0.5) * (1 - found.sal_factor),
             model=condition.model,
             defense=condition.defense,
-        )
+        ).model_copy(update={"official": _searched(protocol, condition, seed)})
         for condition in protocol.conditions
         for seed in _seeds(condition, tier)
     ]
+
+
+def _searched(protocol: Protocol, condition: Condition, seed: int) -> OfficialCurve | None:
+    """Five layers that moved by a tenth up and down, where the published search is run."""
+    official = protocol.sal.official
+    if official is None or not condition.primary or seed not in official.seeds:
+        return None
+    each = tuple((0.5,) * 5 for _ in official.epochs)
+    return OfficialCurve(
+        epochs=official.epochs,
+        layers=tuple("abcde"),
+        running_loss=(0.5,) * len(each),
+        start_loss=(0.5,) * len(each),
+        highest=tuple(tuple(value + 0.1 for value in row) for row in each),
+        lowest=tuple(tuple(value - 0.1 for value in row) for row in each),
+        gradients=(10,) * len(each),
+    )
 
 
 def _measurements(protocol: Protocol, found: Found, clean: Found, tier: Tier) -> list[Measurement]:
@@ -294,16 +393,43 @@ def _measurements(protocol: Protocol, found: Found, clean: Found, tier: Tier) ->
     measurements = []
     for condition in protocol.conditions:
         chosen = [pair for pair in pairs if (pair[0].model, pair[0].defense) == (condition.model, condition.defense)]
-        for metric, values in _values(chosen).items():
+        values_of = _values(chosen)
+        if condition.defense != "none":
+            values_of["ud_matched"] = values_of["ud"]
+        for metric, values in values_of.items():
             if values:
                 measurements.append(summarize(metric, condition.label, values))
             else:
-                measurements.append(
-                    Measurement(
-                        metric=metric, condition=condition.label, status="not_run", reason="no seed in this tier"
-                    )
-                )
+                measurements.append(_not_run(metric, condition))
+        if condition.primary:
+            measurements += _primary_only(protocol, condition, pairs, tier)
     return measurements
+
+
+def _not_run(metric: str, condition: Condition) -> Measurement:
+    return Measurement(metric=metric, condition=condition.label, status="not_run", reason="no seed in this tier")
+
+
+def _primary_only(
+    protocol: Protocol, primary: Condition, pairs: Sequence[tuple[CellResult, CellResult]], tier: Tier
+) -> list[Measurement]:
+    """The worst cases over defenses, and UD by the published search, which is a little larger here."""
+    found = []
+    chosen = [pair for pair in pairs if (pair[0].model, pair[0].defense) == (primary.model, primary.defense)]
+    if protocol.sal.official:
+        searched = [pair for pair in chosen if pair[0].seed in protocol.sal.official.seeds]
+        values = [1.1 * learnable(mine) / learnable(clean) for mine, clean in searched]
+        found.append(summarize("ud_official", primary.label, values) if values else _not_run("ud_official", primary))
+    rivals = [item for item in protocol.conditions if item.model == primary.model]
+    seeds = min(len(_seeds(item, tier)) for item in rivals)
+    metrics = {"worst_test_accuracy": "test_accuracy", "worst_ud_matched": "ud"}
+    for metric, key in metrics.items() if len(rivals) > 1 else ():
+        values = [
+            max(_values([pair])[key][0] for pair in pairs if (pair[0].model, pair[0].seed) == (primary.model, seed))
+            for seed in range(seeds)
+        ]
+        found.append(summarize(metric, primary.label, values) if values else _not_run(metric, primary))
+    return found
 
 
 def _values(pairs: Sequence[tuple[CellResult, CellResult]]) -> dict[str, list[float]]:

@@ -55,6 +55,7 @@ LAYERS = {
     "bench.execution": "evaluation",
     "bench.verification": "evaluation",
     "bench.leaderboard": "leaderboard",
+    "bench.reported": "leaderboard",
     "bench.__main__": "cli",
     "bench.cli": "cli",
     "bench.doctor": "cli",

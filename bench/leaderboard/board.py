@@ -3,13 +3,17 @@
 Imports pandas through frames and figures; never torch.
 """
 
+from dataclasses import replace
+
 import pandas as pd
 
 from bench.leaderboard import charts
-from bench.leaderboard.contexts import Board, BoardContext, ConditionRow, Fact, Row
+from bench.leaderboard.contexts import Board, BoardContext, Fact, Row
 from bench.leaderboard.figures import DataTable, Figure
 from bench.leaderboard.frame import seed_frame, shown_results, wide_frame
+from bench.leaderboard.matrix import defense_matrices, network_rows, networks, rivals
 from bench.leaderboard.ranking import Standing, common_seeds, rank, rank_text
+from bench.leaderboard.reported_page import reported_block
 from bench.leaderboard.sources import Entry, Sources
 from bench.leaderboard.wording import (
     FAMILY_WORDS,
@@ -21,11 +25,12 @@ from bench.leaderboard.wording import (
     list_words,
     scale,
     seeds_words,
+    short_names,
     show,
 )
 from bench.metrics.catalog import METRICS
 from bench.protocol import Protocol
-from bench.results import Measurement, Result
+from bench.results import Measurement
 from bench.store import StoredResult
 
 PRIMARY = METRICS["test_accuracy"]
@@ -51,6 +56,8 @@ def build_board(sources: Sources, protocol: Protocol) -> Board:
         reference=show(PRIMARY, _measurement(shown, PRIMARY.key, protocol)).text,
         reference_name=reference.manifest.method.name if reference else "clean training",
         controls=tuple(row.note for row in rows if row.role == "control"),
+        defended=len(rivals(protocol)) > 1,
+        searched=any(row.official.measured for row in rows),
     )
 
 
@@ -74,6 +81,7 @@ def board_context(sources: Sources, protocol: Protocol) -> BoardContext:
     """Gather the page of a protocol's board."""
     board = build_board(sources, protocol)
     pairs = shown_results(sources, protocol)
+    results = {entry.slug: stored.result for entry, stored in pairs}
     return BoardContext(
         path=f"ue/{protocol.id}/index.html",
         title=f"{protocol.title}: unlearnable examples board",
@@ -81,8 +89,10 @@ def board_context(sources: Sources, protocol: Protocol) -> BoardContext:
         section="overview",
         board=board,
         facts=_facts(board, protocol, pairs),
-        conditions=tuple(condition_words(condition.label) for condition in protocol.conditions),
-        condition_rows=_condition_rows(board, pairs, protocol),
+        matrices=defense_matrices(board, protocol, results),
+        networks=tuple(condition_words(condition.label) for condition in networks(protocol)),
+        network_rows=network_rows(board, protocol, results),
+        reported=reported_block(protocol),
         figures=_figures(board),
         csv=f"{protocol.id}.csv",
     )
@@ -116,13 +126,22 @@ def _row(entry: Entry, protocol: Protocol, standing: Standing | None, anchor: st
         rank=rank_text(standing) if standing else "",
         groups=_groups_words(standing.groups) if standing else "",
         accuracy=accuracy,
+        worst=show(METRICS["worst_test_accuracy"], _measurement(stored, "worst_test_accuracy", protocol)),
         drop=show(METRICS["accuracy_drop"], drop),
         ud=show(METRICS["ud"], _measurement(stored, "ud", protocol)),
+        official=_with_seeds(show(METRICS["ud_official"], _measurement(stored, "ud_official", protocol)), accuracy),
         peak=show(METRICS["peak_accuracy"], _measurement(stored, "peak_accuracy", protocol)),
         seeds=str(accuracy.n) if accuracy.measured else "none",
         tier=TIER_WORDS[stored.result.subject.tier] if stored else "none",
         note=_note(entry, drop, anchor, accuracy),
     )
+
+
+def _with_seeds(shown: Shown, accuracy: Shown) -> Shown:
+    """Say how many seeds a number has where the accuracy of its row has more."""
+    if not shown.measured or shown.n == accuracy.n:
+        return shown
+    return replace(shown, interval=f"{shown.interval}, {seeds_words(shown.n)}" if shown.bounds else shown.interval)
 
 
 def _groups_words(groups: str) -> str:
@@ -155,26 +174,6 @@ def _ties_sentence(entries: int, seeds: int) -> str:
 
 def _measurement(stored: StoredResult | None, metric: str, protocol: Protocol) -> Measurement | None:
     return stored.result.measurement(metric, protocol.primary.label) if stored else None
-
-
-def _condition_rows(
-    board: Board, pairs: list[tuple[Entry, StoredResult]], protocol: Protocol
-) -> tuple[ConditionRow, ...]:
-    found = {entry.slug: (entry, stored.result) for entry, stored in pairs}
-    rows = (*board.ranked, *board.anchors, *board.unranked)
-    return tuple(_condition_row(*found[row.slug], protocol) for row in rows if row.slug in found)
-
-
-def _condition_row(entry: Entry, result: Result, protocol: Protocol) -> ConditionRow:
-    found = {condition.label: result.measurement(PRIMARY.key, condition.label) for condition in protocol.conditions}
-    means = {label: item.mean for label, item in found.items() if item is not None and item.mean is not None}
-    weakest = max(means, key=lambda label: means[label], default="")
-    return ConditionRow(
-        slug=entry.slug,
-        name=entry.manifest.method.name,
-        cells=tuple(show(PRIMARY, item) for item in found.values()),
-        weakest=condition_words(weakest) if weakest else "not measured",
-    )
 
 
 def _facts(board: Board, protocol: Protocol, pairs: list[tuple[Entry, StoredResult]]) -> tuple[Fact, ...]:
@@ -237,7 +236,8 @@ def _tradeoff_figure(rows: list[Row]) -> Figure:
     caption = (
         "Near the lower left: the network neither learns the task nor keeps layers that can still change its loss. "
         "The two measures disagree at the upper left, where layers can still change the loss although the task is not "
-        "learned, and at the lower right, where the task is learned although hardly any layer can."
+        "learned, and at the lower right, where the task is learned although hardly any layer can. "
+        "Names that would cover others are left out; the table below the chart has all."
     )
     spec = charts.tradeoff_chart(
         frame,
@@ -267,9 +267,8 @@ def _labels(rows: list[Row]) -> list[str]:
     """
     if len(rows) > MOST_LABELS:
         return ["" for _ in rows]
-    short = {row.slug: row.name.partition(" (")[0] for row in rows}
-    unique = {slug: name if list(short.values()).count(name) == 1 else slug for slug, name in short.items()}
-    return [unique[row.slug] if row.role == "entry" else "" for row in rows]
+    short = short_names({row.slug: row.name for row in rows})
+    return [short[row.slug] if row.role == "entry" else "" for row in rows]
 
 
 def _scaled(shown: Shown) -> float:

@@ -3,10 +3,13 @@
 Imports altair and pandas; never torch. Colors are custom properties of the page, so that charts follow its theme.
 """
 
+import math
 from typing import Any
 
 import altair as alt
 import pandas as pd
+
+from bench.leaderboard.labels import place_labels
 
 VEGA_LITE = "6.4"
 
@@ -15,6 +18,7 @@ Spec = dict[str, Any]
 THIS, CLEAN = "this submission", "clean training"
 ENTRY, CONTROL, REFERENCE = "ranked entry", "control", "reference"
 INTERVAL_WIDTH = 330
+TRADEOFF_WIDTH, TRADEOFF_HEIGHT = 340, 250
 
 _THEME: Spec = {
     "background": "transparent",
@@ -88,27 +92,44 @@ def interval_chart(rows: pd.DataFrame, *, name: str, title: str, description: st
 def tradeoff_chart(rows: pd.DataFrame, *, name: str, x_title: str, y_title: str, description: str) -> Spec:
     """Draw test accuracy (%) against Unlearnable Distance of each entry.
 
-    rows: columns `name`, `role`, `x`, `y`, and `label`, which is empty where the legend says enough.
+    rows: columns `name`, `role`, `x`, `y`, and `label`, which is empty where the legend says enough. A label that
+    would cover another one or a point is left out.
     """
-    top = max(1.0, float(rows["y"].max()))
+    top = math.ceil(5 * max(1.0, float(rows["y"].max()))) / 5
     base = alt.Chart().encode(
         x=alt.X("x:Q", title=x_title, scale=alt.Scale(domain=[0, 100])),
-        y=alt.Y("y:Q", title=y_title, scale=alt.Scale(domain=[0, top], nice=True)),
+        y=alt.Y("y:Q", title=y_title, scale=alt.Scale(domain=[0, top])),
     )
     dots = base.mark_point(filled=True, size=90, opacity=1, aria=False).encode(
         color=alt.Color("role:N", scale=_role_colors(), legend=alt.Legend(title=None)),
         shape=alt.Shape("role:N", scale=_role_shapes(), legend=alt.Legend(title=None)),
         tooltip=[alt.Tooltip("name:N"), alt.Tooltip("x:Q", title=x_title), alt.Tooltip("y:Q", title=y_title)],
     )
-    right = base.transform_filter("datum.x <= 60").mark_text(align="left", dx=9, dy=-5, limit=170, aria=False)
-    left = base.transform_filter("datum.x > 60").mark_text(align="right", dx=-9, dy=-5, limit=170, aria=False)
+    labels = alt.Chart().encode(
+        x=alt.X("label_x:Q", title=x_title), y=alt.Y("label_y:Q", title=y_title), text="label:N"
+    )
+    right = labels.transform_filter("datum.side === 'right'").mark_text(align="left", aria=False)
+    left = labels.transform_filter("datum.side === 'left'").mark_text(align="right", aria=False)
     chart = alt.layer(
         dots.properties(name=f"{name}_dots"),
-        right.encode(text="label:N").properties(name=f"{name}_labels_right"),
-        left.encode(text="label:N").properties(name=f"{name}_labels_left"),
-        data=_data(rows),
+        right.properties(name=f"{name}_labels_right"),
+        left.properties(name=f"{name}_labels_left"),
+        data=_data(_with_labels(rows, top)),
     )
-    return _finish(chart, name=name, description=description, width=340, height=250)
+    return _finish(chart, name=name, description=description, width=TRADEOFF_WIDTH, height=TRADEOFF_HEIGHT)
+
+
+def _with_labels(rows: pd.DataFrame, top: float) -> pd.DataFrame:
+    """Add `label_x`, `label_y` and `side` of each label, in the units of the axes; side is empty without a label."""
+    points = [
+        (x / 100 * TRADEOFF_WIDTH, (1 - y / top) * TRADEOFF_HEIGHT) for x, y in zip(rows["x"], rows["y"], strict=True)
+    ]
+    placed = place_labels(points, list(rows["label"]), width=TRADEOFF_WIDTH, height=TRADEOFF_HEIGHT)
+    return rows.assign(
+        label_x=[round(item.x / TRADEOFF_WIDTH * 100, 4) if item else 0.0 for item in placed],
+        label_y=[round((1 - item.y / TRADEOFF_HEIGHT) * top, 4) if item else 0.0 for item in placed],
+        side=[item.side if item else "" for item in placed],
+    )
 
 
 def seed_chart(rows: pd.DataFrame, *, name: str, title: str, description: str) -> Spec:

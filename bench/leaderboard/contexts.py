@@ -41,7 +41,10 @@ class Fact:
 
 @dataclass(frozen=True)
 class Row:
-    """One submission on a board. rank is empty where nothing is ranked; note says why, or what a control shows."""
+    """One submission on a board. rank is empty where nothing is ranked; note says why, or what a control shows.
+
+    worst: accuracy in the worst case over defenses; official: UD by the published search.
+    """
 
     slug: str
     name: str
@@ -50,8 +53,10 @@ class Row:
     rank: str
     groups: str
     accuracy: Shown
+    worst: Shown
     drop: Shown
     ud: Shown
+    official: Shown
     peak: Shown
     seeds: str
     tier: str
@@ -60,17 +65,85 @@ class Row:
 
 @dataclass(frozen=True)
 class ConditionRow:
-    """Test accuracy of one submission under every condition; `weakest` is the condition that protects least."""
+    """Measurements of one submission under several conditions."""
 
     slug: str
     name: str
     cells: tuple[Shown, ...]
-    weakest: str
+
+
+@dataclass(frozen=True)
+class MatrixCell:
+    """One mean of a matrix. level: of its background, empty without a number; title: interval and seeds, or why not."""
+
+    text: str
+    title: str
+    level: str
+    interval: str
+    measured: bool
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """One submission in a matrix."""
+
+    slug: str
+    name: str
+    role: Role
+    cells: tuple[MatrixCell, ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Submissions by defense. intervals: the same cells with their intervals; scale: both ends of the background's."""
+
+    name: str
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[MatrixRow, ...]
+    intervals: DataTable
+    scale: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class PublishedCell:
+    """One figure of a publication as printed, or what is missing. mark: a doubt in a word, empty without one."""
+
+    text: str
+    mark: str
+    stated: bool
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """A published table. columns: header and mark of the whole column. doubts: places with what is known of them."""
+
+    id: str
+    tag: str
+    title: str
+    source: str
+    href: str
+    setting: str
+    keys: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[tuple[str, ...], tuple[PublishedCell, ...]], ...]
+    doubts: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReportedBlock:
+    """What publications report on a board's data set without a defense: method and one cell for each column."""
+
+    dataset: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[PublishedCell, ...]], ...]
+    sources: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Board:
-    """A protocol's board in words and numbers."""
+    """A protocol's board in words and numbers. defended, searched: whether there are worst cases, and official UDs."""
 
     protocol: str
     title: str
@@ -83,6 +156,8 @@ class Board:
     reference: str
     reference_name: str
     controls: tuple[str, ...]
+    defended: bool
+    searched: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +171,28 @@ class IndexContext(Context):
 
 @dataclass(frozen=True, kw_only=True)
 class BoardContext(Context):
-    """A board with its charts, the table over conditions and the file of the same numbers."""
+    """A board with its charts, its matrices and the file of the same numbers.
+
+    networks: conditions of `network_rows`, in words, each with two columns.
+    """
 
     board: Board
     facts: tuple[Fact, ...]
-    conditions: tuple[str, ...]
-    condition_rows: tuple[ConditionRow, ...]
+    matrices: tuple[Matrix, ...]
+    networks: tuple[str, ...]
+    network_rows: tuple[ConditionRow, ...]
+    reported: ReportedBlock | None
     figures: tuple[Figure, ...]
     csv: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedContext(Context):
+    """All published tables. marks: words and meanings; boards: ids and titles."""
+
+    tables: tuple[PublishedTable, ...]
+    marks: tuple[tuple[str, str], ...]
+    boards: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -121,10 +210,27 @@ class ConditionTable:
     """All metrics of a submission under one condition. seeds: in the order of the values by seed."""
 
     words: str
-    label: str
-    primary: bool
     seeds: str
     rows: tuple[MeasuredRow, ...]
+
+
+@dataclass(frozen=True)
+class ConditionLine:
+    """One defense with a network: how many seeds, and one cell for each column of its overview."""
+
+    defense: str
+    primary: bool
+    seeds: str
+    cells: tuple[Shown, ...]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A submission under every condition, by network. seeds: the values of every seed, one row a metric."""
+
+    columns: tuple[Metric, ...]
+    groups: tuple[tuple[str, tuple[ConditionLine, ...]], ...]
+    seeds: DataTable
 
 
 @dataclass(frozen=True)
@@ -151,7 +257,7 @@ class RunRow:
 
 @dataclass(frozen=True)
 class ResultSection:
-    """What one protocol shows of a submission."""
+    """What one protocol shows of a submission. overview: of all conditions, None where there is one only."""
 
     protocol: str
     title: str
@@ -161,7 +267,8 @@ class ResultSection:
     control: str
     facts: tuple[Fact, ...]
     checks: tuple[CheckRow, ...]
-    tables: tuple[ConditionTable, ...]
+    primary: ConditionTable
+    overview: Overview | None
     figures: tuple[Figure, ...]
     maps: tuple[Figure, ...]
     runs: tuple[RunRow, ...]

@@ -5,9 +5,11 @@ Imports pandas through frames; never torch.
 
 import csv
 import io
+from dataclasses import astuple, fields
 
 from bench.leaderboard.board import standings
 from bench.leaderboard.frame import MEASUREMENT_COLUMNS, measurement_frame
+from bench.leaderboard.reported import ReportedFigure, figures_of, load_reported
 from bench.leaderboard.sources import Sources
 from bench.protocol import Protocol
 
@@ -27,6 +29,17 @@ def board_csv(sources: Sources, protocol: Protocol) -> bytes:
     for record in frame.to_dict("records"):
         cells = [_cell(record[column]) for column in MEASUREMENT_COLUMNS]
         writer.writerow([*cells, *ranks.get(str(record["slug"]), ("", ""))])
+    return text.getvalue().encode()
+
+
+def reported_csv() -> bytes:
+    """Return all published figures as CSV, one line each, as printed and with its source; accuracies in percent."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([item.name for item in fields(ReportedFigure)])
+    for table in load_reported():
+        for row in figures_of(table):
+            writer.writerows([str(value) for value in astuple(figure)] for figure in row)
     return text.getvalue().encode()
 
 

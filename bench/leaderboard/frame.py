@@ -33,6 +33,9 @@ CURVE_COLUMNS = ("seed", "epoch", "series", "value")
 SAL_COLUMNS = ("seed", "epoch", "layer", "sal", "learnable")
 
 
+OFFICIAL_METRICS = ("ud_official", "ud_official_start")
+
+
 def shown_results(sources: Sources, protocol: Protocol) -> list[tuple[Entry, StoredResult]]:
     """Return the results that a protocol's board shows, by slug."""
     pairs = ((entry, entry.shown(protocol)) for entry in sources.on_board(protocol))
@@ -106,11 +109,20 @@ def beta_by_seed(result: Result, condition: str) -> dict[int, float]:
 
 
 def per_seed(result: Result, metric: str, condition: str) -> dict[int, float]:
-    """Return the values of a metric under a condition by seed; empty where it was not measured."""
+    """Return the values of a metric under a condition by seed; empty where it was not measured.
+
+    The published search belongs to the seeds whose cells have it; another metric with fewer values than the condition
+    has seeds, like the worst case over defenses, to the first of them.
+    """
     measurement = result.measurement(metric, condition)
     if measurement is None or measurement.per_seed is None:
         return {}
-    return dict(zip(seeds_of(result, condition), measurement.per_seed, strict=True))
+    seeds = seeds_of(result, condition)
+    if metric in OFFICIAL_METRICS:
+        cells = [cell for cell in result.outcome.cells if f"{cell.model}/{cell.defense}" == condition]
+        seeds = tuple(cell.seed for cell in cells if cell.official is not None)
+    seeds = seeds[: len(measurement.per_seed)]
+    return dict(zip(seeds, measurement.per_seed, strict=True))
 
 
 def seeds_of(result: Result, condition: str) -> tuple[int, ...]:

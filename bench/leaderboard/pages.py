@@ -11,7 +11,7 @@ from bench.leaderboard import drawing, publishing
 from bench.leaderboard.board import board_context
 from bench.leaderboard.contexts import BoardContext, Context
 from bench.leaderboard.environment import Renderer, static_assets
-from bench.leaderboard.exports import board_csv
+from bench.leaderboard.exports import board_csv, reported_csv
 from bench.leaderboard.reference_pages import (
     index_contexts,
     metric_contexts,
@@ -21,6 +21,7 @@ from bench.leaderboard.reference_pages import (
     read_contexts,
     submit_contexts,
 )
+from bench.leaderboard.reported_page import reported_contexts
 from bench.leaderboard.sources import Sources, read_sources
 from bench.leaderboard.submission_page import raw_name, submission_contexts
 from bench.protocol import Protocol
@@ -47,6 +48,7 @@ PAGES = (
     Page("pages/protocol.html", protocol_contexts),
     Page("pages/metric.html", metric_contexts),
     Page("pages/metrics.html", metrics_contexts),
+    Page("pages/reported.html", reported_contexts),
     Page("pages/submit.html", submit_contexts),
     Page("pages/read.html", read_contexts),
     Page("pages/404.html", missing_contexts),
@@ -87,4 +89,4 @@ def _downloads(sources: Sources) -> dict[str, bytes]:
         for stored in entry.results
     }
     tables = {f"ue/{name}/{name}.csv": board_csv(sources, protocol) for name, protocol in sources.protocols.items()}
-    return {**raw, **tables}
+    return {**raw, **tables, "reported/reported.csv": reported_csv()}

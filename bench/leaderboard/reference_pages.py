@@ -26,7 +26,7 @@ from bench.leaderboard.wording import (
     unit_words,
 )
 from bench.metrics.catalog import METRICS, Metric
-from bench.protocol import Protocol, Split
+from bench.protocol import Protocol, Recipe, Split
 from bench.submission import FAMILIES, MANIFEST_LIMIT_BYTES
 
 
@@ -141,7 +141,8 @@ def _settings(protocol: Protocol) -> tuple[tuple[str, tuple[Fact, ...]], ...]:
     return (
         ("Data", _data_facts(protocol)),
         ("Budgets", _budget_facts(protocol)),
-        ("Training recipe", _recipe_facts(protocol)),
+        ("Training recipe", _recipe_facts(protocol.recipe)),
+        *((f"Training recipe of {model}", _recipe_facts(recipe)) for model, recipe in protocol.recipes.items()),
         ("Sharpness-Aware Learnability", _sal_facts(protocol)),
         ("Identity", (Fact("Digest of all settings", protocol.sha256, code=True),)),
     )
@@ -188,8 +189,7 @@ def _budget_facts(protocol: Protocol) -> tuple[Fact, ...]:
     )
 
 
-def _recipe_facts(protocol: Protocol) -> tuple[Fact, ...]:
-    recipe = protocol.recipe
+def _recipe_facts(recipe: Recipe) -> tuple[Fact, ...]:
     schedule = recipe.schedule
     if schedule == "step":
         schedule_words = f"times {recipe.decay:g} after epochs {list_words(map(str, recipe.milestones))}"
@@ -200,8 +200,12 @@ def _recipe_facts(protocol: Protocol) -> tuple[Fact, ...]:
         *([f"random crops after {crops} pixels of zero padding"] if crops else []),
         *(["horizontal flips"] if recipe.augmentation.flip else []),
     ]
+    momentum = f"{'Nesterov ' if recipe.nesterov else ''}momentum {recipe.momentum:g}"
     return (
-        Fact("Optimizer", f"SGD with {'Nesterov ' if recipe.nesterov else ''}momentum {recipe.momentum:g}"),
+        Fact(
+            "Optimizer",
+            f"SGD with {momentum}" if recipe.optimizer == "sgd" else f"Adam, first decay {recipe.momentum:g}",
+        ),
         Fact("Epochs", str(recipe.epochs)),
         Fact("Batch size", str(recipe.batch_size)),
         Fact("Learning rate", f"{recipe.learning_rate:g}, {schedule_words}"),
@@ -212,12 +216,21 @@ def _recipe_facts(protocol: Protocol) -> tuple[Fact, ...]:
 
 def _sal_facts(protocol: Protocol) -> tuple[Fact, ...]:
     sal = protocol.sal
+    searched = sal.official
+    official = (
+        f"seeds {list_words(map(str, searched.seeds))} of the primary condition, after epochs "
+        f"{list_words(map(str, searched.epochs))}: {searched.passes} passes of plain SGD, batches of "
+        f"{searched.batch_size}, step {searched.learning_rate:g}"
+        if searched
+        else "not run"
+    )
     return (
         Fact("Estimator", sal.estimator),
         Fact("Radius", f"{sal.epsilon:g} times the norm of a layer's weights"),
         Fact("Measured after epochs", list_words(map(str, sal.epochs))),
         Fact("Probe set", f"{sal.probe_images:,} training images, not augmented"),
         Fact("Search", f"at most {sal.max_steps} steps, until a step gains less than {sal.tolerance:g} of the value"),
+        Fact("Published search", official),
     )
 
 

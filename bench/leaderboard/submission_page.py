@@ -19,6 +19,7 @@ from bench.leaderboard.contexts import (
 )
 from bench.leaderboard.figures import Figure, accuracy_figure, learnable_figure, sal_figures, seed_figure
 from bench.leaderboard.frame import seeds_of
+from bench.leaderboard.overview import build_overview
 from bench.leaderboard.ranking import Standing, rank_text
 from bench.leaderboard.sources import Entry, Sources, last_run
 from bench.leaderboard.wording import (
@@ -41,7 +42,7 @@ from bench.leaderboard.wording import (
 )
 from bench.metrics.catalog import METRICS
 from bench.protocol import Protocol
-from bench.results import ConditionRef, Measurement, Result, Run
+from bench.results import Measurement, Result, Run
 from bench.store import StoredResult
 from bench.submission import Artifact, Manifest
 
@@ -149,7 +150,8 @@ def _section(
             CheckRow(check.id, {"pass": "pass", "warn": "warning"}[check.status], check.measured, check.detail)
             for check in result.outcome.checks
         ),
-        tables=tuple(_condition_table(result, condition) for condition in result.subject.conditions),
+        primary=_primary_table(protocol, result),
+        overview=build_overview(protocol, result) if len(protocol.conditions) > 1 else None,
         figures=figures,
         maps=maps,
         runs=tuple(_run_row(run) for run in sorted(stored.runs, key=lambda run: (run.ended, run.id))),
@@ -207,17 +209,14 @@ def _result_facts(entry: Entry, protocol: Protocol, result: Result) -> tuple[Fac
     )
 
 
-def _condition_table(result: Result, condition: ConditionRef) -> ConditionTable:
-    found = [
-        item for item in result.outcome.measurements if item.condition == condition.label and item.metric in METRICS
-    ]
+def _primary_table(protocol: Protocol, result: Result) -> ConditionTable:
+    label = protocol.primary.label
     order = list(METRICS)
+    found = [item for item in result.outcome.measurements if item.condition == label and item.metric in METRICS]
     found.sort(key=lambda item: order.index(item.metric))
-    seeds = seeds_of(result, condition.label)
+    seeds = seeds_of(result, label)
     return ConditionTable(
-        words=condition_words(condition.label),
-        label=condition.label,
-        primary=condition.primary,
+        words=condition_words(label),
         seeds=f"{seeds_words(len(seeds))}: {list_words(map(str, seeds))}",
         rows=tuple(_measured_row(item) for item in found),
     )

@@ -12,6 +12,7 @@ from bench.results import Measurement
 MINUS = "\u2212"
 NO_INTERVAL = "one seed, no interval"
 NOT_RECORDED = "not recorded"
+NOT_REPORTED = "not reported"
 
 CONTROL_MARGIN = 0.03
 """Largest change of clean test accuracy that counts as no effect of a control.
@@ -36,7 +37,7 @@ DIRECTION_WORDS = {
 
 DEFENSE_WORDS = {
     "none": "no defense",
-    "jpeg": "JPEG compression",
+    "jpeg": "JPEG, quality 10",
     "adversarial": "adversarial training",
     "ueraser": "UEraser",
     "ueraser-lite": "UEraser-lite",
@@ -48,6 +49,47 @@ DEFENSE_WORDS = {
     "bdr": "bit-depth reduction",
     "blur": "Gaussian blur",
     "orthogonal": "orthogonal projection",
+    "avatar": "AVATAR",
+    "gaussian": "Gaussian filter, sigma 0.1",
+}
+
+MODEL_WORDS = {
+    "resnet18": "ResNet-18",
+    "resnet50": "ResNet-50",
+    "senet18": "SENet-18",
+    "vit": "ViT",
+    "vgg19": "VGG-19",
+    "mobilenetv2": "MobileNetV2",
+    "densenet121": "DenseNet-121",
+}
+
+DATASET_WORDS = {
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "imagenet100": "ImageNet-100",
+    "svhn": "SVHN",
+}
+
+METHOD_WORDS = {
+    "clean": "clean training",
+    "lsp-l2-1.0": "LSP (L2 1.0)",
+    "shortcutgen": "ShortcutGen",
+    "tensorclog": "TensorClog",
+}
+
+METRIC_WORDS = {
+    "test_accuracy": "test accuracy, %",
+    "learnable_layers": "#LP",
+    "ud": "UD",
+    "ud_change": "change of UD",
+}
+"""Metrics of published tables; what this benchmark measures is named by the catalog."""
+
+MARK_WORDS = {
+    "lost": "lost",
+    "inferred": "inferred",
+    "denominator": "other denominator",
+    "no-defense": "no defense",
 }
 
 FAMILY_WORDS = {
@@ -144,6 +186,17 @@ def condition_words(label: str) -> str:
     """Return `model/defense` in words: `resnet18, no defense`."""
     model, _, defense = label.partition("/")
     return f"{model}, {DEFENSE_WORDS.get(defense, defense)}"
+
+
+def method_words(method: str) -> str:
+    """Return a method of a published table in words; most are acronyms."""
+    return METHOD_WORDS.get(method, method.upper())
+
+
+def short_names(names: Mapping[str, str]) -> dict[str, str]:
+    """Return names by slug without what they say in brackets, the slug where two would be the same."""
+    short = {slug: name.partition(" (")[0] for slug, name in names.items()}
+    return {slug: name if list(short.values()).count(name) == 1 else slug for slug, name in short.items()}
 
 
 def seeds_words(count: int) -> str:

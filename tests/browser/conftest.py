@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import make_protocol, make_result, make_run, write_board, write_submission
+from factories import make_protocol, make_result, make_run, write_board, write_submission, write_wide_board
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from bench.leaderboard.pages import render_site
 from bench.leaderboard.serve import open_server
+from bench.protocol import load_protocol
 
 CANDIDATES = ("chromium", "chromium-browser", "google-chrome")
 HOSTILE = "<script>alert(1)</script>" + "W" * 255
@@ -58,8 +59,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     write_submission(
         root, "zz-hostile", name=HOSTILE, author=HOSTILE, results=[(make_result(make_protocol()), make_run())]
     )
+    wide = write_wide_board(root, methods=("lsp", "tap", "sem"))
+    photographs = load_protocol("ue-cifar10-mini-v1")
     out = root / "site"
-    paths = render_site(root, out, protocols={protocol.id: protocol})
+    paths = render_site(root, out, protocols={item.id: item for item in (protocol, wide, photographs)})
     names = tuple(path.relative_to(out).as_posix() for path in paths if path.suffix == ".html")
     with open_server(out, 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -7,12 +7,17 @@ from playwright.sync_api import Page, expect
 
 BOARD = "ue/ue-tiny-v1/index.html"
 SUBMISSION = "submissions/fog/index.html"
+WIDE = "ue/ue-wide-v1/index.html"
 HOSTILE = "submissions/zz-hostile/index.html"
 TEMPLATES = (
     "index.html",
     BOARD,
     SUBMISSION,
     HOSTILE,
+    WIDE,
+    "submissions/lsp-wide/index.html",
+    "ue/ue-cifar10-mini-v1/index.html",
+    "reported/index.html",
     "protocols/ue-tiny-v1/index.html",
     "metrics/ud/index.html",
     "metrics/index.html",
@@ -139,6 +144,22 @@ def test_wide_tables_scroll_in_a_region_that_the_keyboard_reaches(watched: Watch
     region.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.activeElement.scrollLeft > 0")
+
+
+@pytest.mark.parametrize("width", [360, 800])
+def test_headers_of_a_matrix_stay_in_view(watched: Watched, width: int) -> None:
+    page = watched.open(WIDE, viewport={"width": width, "height": 250})
+    region = page.get_by_role("region", name=re.compile("^Clean test accuracy of resnet-narrow"))
+    # One reading, because the page itself may still be scrolling.
+    places = region.evaluate("""region => {
+        region.scrollTo(120, 90);
+        const place = (selector) => region.querySelector(selector).getBoundingClientRect();
+        const own = region.getBoundingClientRect();
+        const column = place("thead th:nth-child(3)"), row = place("tbody tr:nth-child(2) th");
+        return [region.scrollTop, region.scrollLeft, column.top - own.top, row.left - own.left];
+    }""")
+    assert min(places[:2]) > 50
+    assert places[2:] == pytest.approx([0, 0], abs=1)
 
 
 @pytest.mark.parametrize("width", [320, 360])

@@ -2,9 +2,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from factories import write_board
+from factories import write_board, write_wide_board
 
 from bench.leaderboard.pages import build_files
+from bench.leaderboard.sources import Sources, read_sources
 from bench.protocol import Protocol
 
 
@@ -28,3 +29,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     root = tmp_path_factory.mktemp("board")
     protocol = write_board(root)
     return Built(root, protocol, build_files(root, protocols={protocol.id: protocol}))
+
+
+@dataclass(frozen=True)
+class Wide:
+    protocol: Protocol
+    sources: Sources
+
+
+@pytest.fixture(scope="session")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Wide:
+    """A board of thirteen conditions and sixteen submissions, read and not drawn."""
+    root = tmp_path_factory.mktemp("wide")
+    protocol = write_wide_board(root)
+    return Wide(protocol, read_sources(root, protocols={protocol.id: protocol}))

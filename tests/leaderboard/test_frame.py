@@ -12,7 +12,9 @@ PRIMARY = "resnet-narrow/none"
 def test_measurement_frame_has_a_row_for_each_shown_measurement(tmp_path: Path) -> None:
     protocol = write_board(tmp_path)
     frame = measurement_frame(read_sources(tmp_path, protocols={protocol.id: protocol}))
-    assert len(frame) == 5 * 2 * 7  # submissions with results, conditions, metrics
+    assert len(frame) == 5 * (
+        7 + 2 + 8
+    )  # submissions with results; metrics, worst cases, and matched UD of the defended condition
     fog = frame[(frame.slug == "fog") & (frame.metric == "test_accuracy") & frame.primary].iloc[0]
     assert fog["mean"] == pytest.approx(0.105)
     assert fog["low"] == pytest.approx(0.105 - 4.302653 * 0.005 / 3**0.5, abs=1e-6)  # t(2, 0.975) = 4.302653

@@ -6,12 +6,24 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urldefrag
 
 import pytest
-from factories import CLEAN, HEX, Found, make_protocol, make_result, make_run, write_board, write_submission
+from factories import (
+    CLEAN,
+    HEX,
+    Found,
+    make_protocol,
+    make_result,
+    make_run,
+    make_wide_protocol,
+    write_board,
+    write_submission,
+)
 from justhtml import JustHTML
 from leaderboard.conftest import Built
 
 from bench.errors import UsageProblem
 from bench.leaderboard.pages import build_files, render_site, stale_files
+from bench.leaderboard.reference_pages import protocol_contexts
+from bench.leaderboard.sources import Sources
 from bench.protocol import protocol_ids
 from bench.results import Measurement
 
@@ -58,10 +70,11 @@ def test_board_lists_ranked_entries_then_anchors_then_what_is_not_measured(built
         "Random noise",
         "Rime",
     ]
-    assert rows[0].startswith("1 to 2 tie A Fog synthetic shortcut 10.5 % 9.3 to 11.7 86.0 points 83.5 to 88.5")
+    ranked = "1 to 2 tie A Fog synthetic shortcut 10.5 % 9.3 to 11.7 52.8 % 52.1 to 53.4 86.0 points 83.5 to 88.5"
+    assert rows[0].startswith(ranked)
     assert rows[2].startswith("3 Haze")
     assert rows[3].startswith("reference Clean")
-    assert rows[5].count("not measured yet") == 4
+    assert rows[5].count("not measured yet") == 5
 
 
 def test_control_says_whether_it_shows_an_effect(built: Built) -> None:
@@ -139,6 +152,19 @@ def test_unbounded_changes_are_named_where_a_protocol_admits_them(built: Built, 
     assert "Unbounded allowed, a class of its own" in words(files[page].decode())
     assert "L-infinity 32/255 and unbounded" in words(files["submit/index.html"].decode())
     assert "Budget it claims to keep none (unbounded)" in words(files["submissions/fog/index.html"].decode())
+
+
+def test_a_protocol_page_has_every_recipe_and_the_published_search() -> None:
+    protocol = make_wide_protocol()
+    other = {"lenet5": protocol.recipe.model_copy(update={"optimizer": "adam", "batch_size": 32})}
+    protocol = protocol.model_copy(update={"recipes": other})
+    page = protocol_contexts(Sources({protocol.id: protocol}, ()))[0]
+    groups = {heading: {fact.term: fact.text for fact in facts} for heading, facts in page.groups}
+    assert groups["Training recipe"]["Optimizer"] == "SGD with momentum 0.9"
+    assert groups["Training recipe of lenet5"]["Batch size"] == "32"
+    assert groups["Training recipe of lenet5"]["Optimizer"].startswith("Adam")
+    assert groups["Sharpness-Aware Learnability"]["Published search"].startswith("seeds 1 and 2 of")
+    assert groups["Budgets"]["Unbounded"] == "not allowed"
 
 
 def test_the_page_for_missing_addresses_needs_no_other_file(built: Built) -> None:

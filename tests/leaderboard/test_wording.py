@@ -1,6 +1,8 @@
 import pytest
+from factories import DEFENSES
 
 from bench.leaderboard.wording import (
+    DEFENSE_WORDS,
     NO_INTERVAL,
     control_sentence,
     cost_words,
@@ -9,6 +11,7 @@ from bench.leaderboard.wording import (
     list_words,
     machine_words,
     number,
+    short_names,
     show,
     time_words,
     with_unit,
@@ -104,6 +107,16 @@ def test_intervals_on_pages_end_at_the_bounds_of_the_metric() -> None:
     assert shown.interval == "99.8 to 100.0"
     assert shown.bounds == (measured.ci95[0], 1.0)
     assert interval_text(METRICS["ud"], (-0.2, 1.4)) == "0.00 to 1.40"
+
+
+def test_every_defense_has_words() -> None:
+    assert set(DEFENSES) <= set(DEFENSE_WORDS)
+    assert DEFENSE_WORDS["jpeg"] == "JPEG, quality 10"
+
+
+def test_short_names_leave_out_brackets_unless_two_would_be_the_same() -> None:
+    assert short_names({"lsp": "LSP (linear)", "ops": "OPS"}) == {"lsp": "LSP", "ops": "OPS"}
+    assert short_names({"lsp-a": "LSP (a)", "lsp-b": "LSP (b)"}) == {"lsp-a": "lsp-a", "lsp-b": "lsp-b"}
 
 
 def test_list_words_joins_as_one_speaks() -> None:
