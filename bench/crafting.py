@@ -22,6 +22,7 @@ from bench.files import write_atomically
 from bench.machine import cpu_name
 from bench.protocol import Protocol
 from bench.registry import resolve
+from bench.scaffold import check_slug
 from bench.submission import MANIFEST_NAME, Artifact, parse_manifest
 
 ARTIFACT_NAME = "delta.safetensors"
@@ -43,14 +44,16 @@ def craft_submission(root: Path, attack_name: str, protocol: Protocol, *, slug: 
 
     Raises UnknownName, UsageProblem, DatasetMissing; InvalidSubmission where an existing manifest pins another digest.
     """
+    check_slug(slug)
     folder = root / "submissions" / slug
+    path = folder / MANIFEST_NAME
+    # Before the crafting, which can take hours.
+    artifact = _existing_artifact(path, protocol) if path.exists() else None
     given = _craft_input(protocol, seed)
     clock = time.perf_counter()
     content, sha256, kind = _craft(attack_name, given)
     seconds = time.perf_counter() - clock
-    path = folder / MANIFEST_NAME
-    if path.exists():
-        artifact = _existing_artifact(path, protocol)
+    if artifact is not None:
         _check_digest(artifact, sha256, folder)
         write_atomically(folder / artifact.path, content)
         return Crafted(folder, sha256, len(content), recreated=True)

@@ -1,10 +1,11 @@
 """Crafting: what an attack gets to see, what a new manifest says of its surrogate, and progress on stderr."""
 
 import pytest
-from measured import PROTOCOL_ID, write_protocol
+from measured import PROTOCOL_ID, write_clean, write_protocol
 
 from bench import crafting
 from bench.crafting import craft_submission
+from bench.errors import UsageProblem
 from bench.protocol import load_protocol
 from bench.submission import load_submission
 
@@ -40,3 +41,12 @@ def test_progress_goes_to_stderr_only(tmp_path, protocol, monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert "pil: 1 of 30 surrogate epochs" in err.splitlines()
+
+
+def test_what_cannot_be_written_is_refused_before_anything_is_crafted(tmp_path, protocol, monkeypatch):
+    monkeypatch.setattr(crafting, "_craft", lambda *_: pytest.fail("crafted first"))
+    with pytest.raises(UsageProblem, match="'em' cannot be a slug; use 3 to 48"):
+        craft_submission(tmp_path, "em", protocol, slug="em", seed=0)
+    write_clean(tmp_path)
+    with pytest.raises(UsageProblem, match="choose another --slug"):
+        craft_submission(tmp_path, "em", protocol, slug="clean", seed=0)
