@@ -50,6 +50,13 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+class CraftDevice(StrEnum):
+    """Where a perturbation is crafted; part of its recipe, so there is no `auto`."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
 class ProblemStyle(StrEnum):
     """How findings are printed."""
 
@@ -60,7 +67,10 @@ class ProblemStyle(StrEnum):
 
 Root = Annotated[Path, typer.Option("--root", help="Folder that holds submissions/ and site/.", show_default="here")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-Slug = Annotated[str | None, typer.Option("--slug", help="Name of the submission folder.", show_default="the attack")]
+Slug = Annotated[
+    str | None,
+    typer.Option("--slug", help="Name of the submission folder.", show_default="the attack and the data set"),
+]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -112,13 +122,16 @@ def craft(
     protocol: Annotated[str, typer.Option("--protocol", help="id of the protocol it is made for")],
     slug: Slug = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="seed of the attack's own draws")] = 0,
+    device: Annotated[CraftDevice, typer.Option("--device", help="where the surrogate computes")] = CraftDevice.cpu,
     root: Root = Path(),
 ) -> None:
     """Make a reference submission, or make its artifact again."""
     from bench.crafting import craft_submission
     from bench.protocol import load_protocol
 
-    crafted = craft_submission(root, attack, load_protocol(protocol), slug=slug or attack, seed=seed)
+    made_for = load_protocol(protocol)
+    named = slug or f"{attack}-{made_for.dataset.name}"
+    crafted = craft_submission(root, attack, made_for, slug=named, seed=seed, device=device.value)
     word = "made again, as its manifest says" if crafted.recreated else "made"
     typer.echo(f"{crafted.folder}: {word}; sha256 {crafted.sha256}, {crafted.size} bytes")
 

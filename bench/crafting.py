@@ -23,7 +23,7 @@ from bench.machine import cpu_name
 from bench.protocol import Protocol
 from bench.registry import resolve
 from bench.scaffold import check_slug
-from bench.submission import MANIFEST_NAME, Artifact, parse_manifest
+from bench.submission import MANIFEST_NAME, Artifact, CraftDevice, parse_manifest
 
 ARTIFACT_NAME = "delta.safetensors"
 PROGRESS_SECONDS = 5
@@ -39,7 +39,9 @@ class Crafted:
     recreated: bool
 
 
-def craft_submission(root: Path, attack_name: str, protocol: Protocol, *, slug: str, seed: int) -> Crafted:
+def craft_submission(
+    root: Path, attack_name: str, protocol: Protocol, *, slug: str, seed: int, device: CraftDevice = "cpu"
+) -> Crafted:
     """Make a reference submission, or make the artifact of an existing one again.
 
     Raises UnknownName, UsageProblem, DatasetMissing; InvalidSubmission where an existing manifest pins another digest.
@@ -49,7 +51,7 @@ def craft_submission(root: Path, attack_name: str, protocol: Protocol, *, slug: 
     path = folder / MANIFEST_NAME
     # Before the crafting, which can take hours.
     artifact = _existing_artifact(path, protocol) if path.exists() else None
-    given = _craft_input(protocol, seed)
+    given = _craft_input(protocol, seed, device)
     clock = time.perf_counter()
     content, sha256, kind = _craft(attack_name, given)
     seconds = time.perf_counter() - clock
@@ -58,9 +60,7 @@ def craft_submission(root: Path, attack_name: str, protocol: Protocol, *, slug: 
         write_atomically(folder / artifact.path, content)
         return Crafted(folder, sha256, len(content), recreated=True)
     attack: Attack = resolve("attack", attack_name, ATTACKS)
-    artifact_table = _artifact_table(
-        attack, attack_name, protocol, seed=seed, sha256=sha256, size=len(content), kind=kind
-    )
+    artifact_table = _artifact_table(attack, attack_name, protocol, given, sha256=sha256, size=len(content), kind=kind)
     artifact_table += _settings_table(attack, given) + _cost_table(given, seconds)
     surrogate = attack.surrogate(given) if attack.surrogate else None
     manifest = _manifest(attack, protocol, slug, artifact_table, surrogate)
@@ -78,7 +78,9 @@ def recreate_artifact(folder: Path, artifact: Artifact, protocol: Protocol) -> N
     path = folder / artifact.path
     if path.exists() or path.is_symlink() or artifact.recipe is None:
         return
-    content, sha256, _ = _craft(artifact.recipe.attack, _craft_input(protocol, artifact.recipe.seed))
+    content, sha256, _ = _craft(
+        artifact.recipe.attack, _craft_input(protocol, artifact.recipe.seed, artifact.recipe.device)
+    )
     _check_digest(artifact, sha256, folder)
     write_atomically(path, content)
 
@@ -91,10 +93,10 @@ def _craft(attack_name: str, given: CraftInput) -> tuple[bytes, str, str]:
     return content, hashlib.sha256(content).hexdigest(), measure_kind(delta, given.labels)
 
 
-def _craft_input(protocol: Protocol, seed: int) -> CraftInput:
+def _craft_input(protocol: Protocol, seed: int, device: CraftDevice) -> CraftInput:
     """Return what an attack gets to see of a protocol: never a test image.
 
-    The device is always the CPU: a recipe promises the same bytes, and another device rounds otherwise.
+    The device is part of the recipe: it promises the same bytes, and another device rounds otherwise.
     """
     data = load_data(protocol.dataset)
     return CraftInput(
@@ -105,6 +107,7 @@ def _craft_input(protocol: Protocol, seed: int) -> CraftInput:
         classes=protocol.dataset.classes,
         model=protocol.primary.model,
         augmentation=protocol.recipe.augmentation,
+        device=device,
     )
 
 
@@ -172,8 +175,9 @@ publish = true
 
 
 def _artifact_table(
-    attack: Attack, attack_name: str, protocol: Protocol, *, seed: int, sha256: str, size: int, kind: str
+    attack: Attack, attack_name: str, protocol: Protocol, given: CraftInput, *, sha256: str, size: int, kind: str
 ) -> str:
+    device = "" if given.device == "cpu" else f'device = "{given.device}"\n'
     return f"""\
 [[artifact]]
 role = "perturbation"
@@ -186,8 +190,8 @@ norm = "{attack.norm}"
 
 [artifact.recipe]
 attack = "{attack_name}"
-seed = {seed}
-"""
+seed = {given.seed}
+{device}"""
 
 
 def _settings_table(attack: Attack, given: CraftInput) -> str:
@@ -196,9 +200,15 @@ def _settings_table(attack: Attack, given: CraftInput) -> str:
     return "\n".join(["", "[artifact.recipe.settings]", *lines, ""]) if lines else ""
 
 
+def _hardware(given: CraftInput) -> str:
+    if given.device == "cpu":
+        return f"{cpu_name()}, one thread"
+    import torch  # noqa: PLC0415 (an attack on the CPU may need none)
+
+    return torch.cuda.get_device_name()
+
+
 def _cost_table(given: CraftInput, seconds: float) -> str:
     epochs = given.work.image_passes / len(given.images)
     counted = f"epoch_equivalents = {epochs:.1f}\n" if epochs else ""
-    return (
-        f"\n[artifact.cost]\nseconds = {seconds:.1f}\n{counted}hardware = {json.dumps(f'{cpu_name()}, one thread')}\n"
-    )
+    return f"\n[artifact.cost]\nseconds = {seconds:.1f}\n{counted}hardware = {json.dumps(_hardware(given))}\n"

@@ -107,16 +107,18 @@ class Citation(Record):
 
 
 Setting = int | float | bool | Name
+CraftDevice = Literal["cpu", "cuda"]
 
 
 class CraftRecipe(Record):
     """How `bench craft` makes the artifact again, byte for byte, where it is too large to be kept in the repository.
 
-    settings: the attack's hyper-parameters, for the reader; attack and seed alone decide.
+    settings: the attack's hyper-parameters, for the reader; attack, seed and device alone decide.
     """
 
     attack: Name
     seed: int = Field(ge=0)
+    device: CraftDevice = "cpu"
     settings: dict[Name, Setting] = Field(default_factory=dict, max_length=64)
 
 

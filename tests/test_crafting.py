@@ -50,3 +50,14 @@ def test_what_cannot_be_written_is_refused_before_anything_is_crafted(tmp_path, 
     write_clean(tmp_path)
     with pytest.raises(UsageProblem, match="choose another --slug"):
         craft_submission(tmp_path, "em", protocol, slug="clean", seed=0)
+
+
+def test_a_recipe_on_a_gpu_says_so_and_one_on_the_cpu_says_nothing(tmp_path, protocol, monkeypatch):
+    monkeypatch.setattr(crafting, "_craft", lambda *_: (b"bytes", "0" * 64, "sample-wise"))
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "a GPU")
+    for device in ("cpu", "cuda"):
+        craft_submission(tmp_path, "pil", protocol, slug=f"pil-{device}", seed=0, device=device)
+    made = {device: load_submission(tmp_path / "submissions" / f"pil-{device}").manifest for device in ("cpu", "cuda")}
+    assert {device: found.artifact[0].recipe.device for device, found in made.items()} == {"cpu": "cpu", "cuda": "cuda"}
+    assert made["cuda"].artifact[0].cost.hardware == "a GPU"
+    assert "device" not in (tmp_path / "submissions" / "pil-cpu" / "submission.toml").read_text()
