@@ -7,7 +7,7 @@ import pytest
 import torch
 from surrogate_factory import assert_kept_and_used, given_digits, noise, readable_share
 
-from bench.attacks.em import PUBLISHED, REDUCED, craft_em, em_settings, minimize_error
+from bench.attacks.em import PUBLISHED, REDUCED, SHORT, craft_em, em_settings, minimize_error
 from bench.attacks.surrogate import label_objective, mean_objective, open_workbench, quantize
 from bench.errors import TrainingDiverged
 
@@ -63,3 +63,10 @@ def test_the_seed_decides_the_perturbation():
 def test_only_the_published_network_gets_the_published_settings():
     assert em_settings(given_digits(model="resnet18")) == PUBLISHED
     assert em_settings(given_digits()) == REDUCED
+
+
+def test_photographs_on_a_small_network_get_fewer_and_longer_steps():
+    photographs = np.zeros((400, 3, 32, 32), np.uint8)
+    assert em_settings(given_digits(images=photographs)) == SHORT
+    assert em_settings(given_digits(images=photographs, model="resnet18")) == PUBLISHED
+    assert (SHORT.steps, SHORT.step_share) == (5, 0.2)

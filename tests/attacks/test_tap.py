@@ -75,3 +75,10 @@ def test_the_budget_is_kept_and_the_seed_decides(monkeypatch):
 def test_the_published_training_of_the_surrogate():
     recipe = clean_recipe(open_workbench("tap", given_digits(4)), epochs=40, batch_size=128)
     assert recipe.milestones == (15, 25, 35)
+
+
+def test_only_the_published_network_gets_the_published_settings():
+    photographs = np.zeros((400, 3, 32, 32), np.uint8)
+    assert tap.tap_settings(given_digits(model="resnet18")) == tap.PUBLISHED
+    assert tap.tap_settings(given_digits()) == tap.REDUCED
+    assert tap.tap_settings(given_digits(images=photographs)) == tap.SHORT
