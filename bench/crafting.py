@@ -203,9 +203,9 @@ def _settings_table(attack: Attack, given: CraftInput) -> str:
 def _hardware(given: CraftInput) -> str:
     if given.device == "cpu":
         return f"{cpu_name()}, one thread"
-    import torch  # noqa: PLC0415 (an attack on the CPU may need none)
+    from bench.provenance import gpu_name  # noqa: PLC0415 (imports torch, which an attack on the CPU may not need)
 
-    return torch.cuda.get_device_name()
+    return gpu_name()
 
 
 def _cost_table(given: CraftInput, seconds: float) -> str:

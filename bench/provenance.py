@@ -28,6 +28,11 @@ def describe_hardware(device: torch.device) -> dict[str, str | int]:
     return facts
 
 
+def gpu_name() -> str:
+    """Return the name of the GPU that is used by default."""
+    return torch.cuda.get_device_name()
+
+
 def describe_software() -> dict[str, str]:
     """Return the versions that decide the numbers."""
     packages = ("numpy", "safetensors", "scikit-learn", "torch", "torchvision")

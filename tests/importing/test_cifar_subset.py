@@ -27,7 +27,7 @@ def target():
 def test_the_rows_of_the_protocol_are_selected(target, tmp_path):
     delta = np.random.default_rng(0).integers(-8, 9, target.images.shape).astype(np.int8)
     file = write_npy(tmp_path / "ops.npy", delta.transpose(0, 2, 3, 1))
-    report = import_file(tmp_path, ImportRequest("npy", file, "whole"))
+    report = import_file(tmp_path, ImportRequest("npy", file, "whole", protocol=PROTOCOL))
     content = (tmp_path / "submissions" / "whole" / "delta.safetensors").read_bytes()
     assert content == encode_perturbation(delta[target.positions])
     assert (report.protocol, report.rows, report.used, report.norm) == (PROTOCOL, 50_000, 5_000, "linf")
