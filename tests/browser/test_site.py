@@ -143,7 +143,7 @@ def test_wide_tables_scroll_in_a_region_that_the_keyboard_reaches(watched: Watch
     region = page.get_by_role("region", name=re.compile("^Submissions to"))
     region.focus()
     page.keyboard.press("ArrowRight")
-    # Scrolling is smooth. Asked from here again and again: waiting inside the page evaluates text, which the policy bans.
+    # Scrolling is smooth. Asked from here: waiting inside the page evaluates text, which the policy bans.
     for _ in range(50):
         if region.evaluate("region => region.scrollLeft") > 0:
             break
