@@ -33,6 +33,7 @@ LAYERS = {
     "bench.store": "records",
     "bench.submission": "records",
     "bench.toml_lines": "records",
+    "bench.unlearning_protocol": "records",
     "bench.untrusted": "records",
     "bench.artifacts": "gate",
     "bench.budgets": "gate",
@@ -46,10 +47,12 @@ LAYERS = {
     "bench.defenses": "lab",
     "bench.metrics": "lab",
     "bench.models": "lab",
+    "bench.probes": "lab",
     "bench.provenance": "lab",
     "bench.runtime": "lab",
     "bench.tracks": "lab",
     "bench.training": "lab",
+    "bench.unlearners": "lab",
     "bench.crafting": "evaluation",
     "bench.evaluation": "evaluation",
     "bench.execution": "evaluation",
@@ -65,7 +68,7 @@ LAYERS = {
 """Module or package prefix -> layer; the longest prefix decides. `bench` itself stands for bench/__init__.py only."""
 
 
-TABLES = {"bench.attacks", "bench.importing"}
+TABLES = {"bench.attacks", "bench.importing", "bench.probes", "bench.unlearners"}
 """Packages whose __init__ is the plain table of a family: a record, whatever layer the modules beside it are in."""
 
 

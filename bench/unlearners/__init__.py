@@ -1,0 +1,27 @@
+"""The table of unlearners, references among them. Adding one is a file and a line here."""
+
+UNLEARNERS = {
+    "original": "bench.unlearners.references:ORIGINAL",
+    "retrain": "bench.unlearners.references:RETRAIN",
+    "retrain-second": "bench.unlearners.references:RETRAIN_SECOND",
+    "finetune": "bench.unlearners.finetune:FINETUNE",
+    "gd": "bench.unlearners.gd:GD",
+    "ngd": "bench.unlearners.ngd:NGD",
+    "ga": "bench.unlearners.ga:GA",
+    "euk": "bench.unlearners.euk:EUK",
+    "cfk": "bench.unlearners.cfk:CFK",
+    "scrub": "bench.unlearners.scrub:SCRUB",
+    "neggrad-plus": "bench.unlearners.neggrad_plus:NEGGRAD_PLUS",
+    "ssd": "bench.unlearners.ssd:SSD",
+    "l1-sparse": "bench.unlearners.l1_sparse:L1_SPARSE",
+    "salun": "bench.unlearners.salun:SALUN",
+    "random-relabel": "bench.unlearners.random_relabel:RANDOM_RELABEL",
+    "bad-teacher": "bench.unlearners.bad_teacher:BAD_TEACHER",
+    "dual-ascent": "bench.unlearners.dual_ascent:DUAL_ASCENT",
+    "data-modification": "bench.unlearners.data_modification:DATA_MODIFICATION",
+    "rum": "bench.unlearners.rum:RUM",
+    "rum-entanglement": "bench.unlearners.rum:RUM_ENTANGLEMENT",
+    "rum-f": "bench.unlearners.rum:RUM_F",
+    "rum-f-entanglement": "bench.unlearners.rum:RUM_F_ENTANGLEMENT",
+    "rum-shuffle": "bench.unlearners.rum:RUM_SHUFFLE",
+}
