@@ -1,4 +1,4 @@
-"""UnlearningProtocol, ProbeCondition, ProbeCell: what is asked of checkpoints, as data. Read from `bench/protocols/*.toml`.
+"""UnlearningProtocol, ProbeCondition, ProbeCell: what is asked of checkpoints, as data, from `bench/protocols/*.toml`.
 
 May import pydantic, bench.errors, bench.protocol and bench.records; no torch, no pandas.
 """
