@@ -55,7 +55,7 @@ def take_step(
 ) -> None:
     """Descend on a loss once and count what it cost; see Meter.count."""
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     optimizer.step()
     meter.count(examples, forward=forward, backward=backward)
 
