@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ TENSOR = "delta"
 HEADER_SECONDS = 20
 
 PERTURBATION_DTYPES: dict[str, np.dtype[Any]] = {"I8": np.dtype("<i1"), "I16": np.dtype("<i2")}
+_DTYPE_NAMES = {
+    np.dtype(code): name for name, code in {"I8": "<i1", "I16": "<i2", "I64": "<i8", "F32": "<f4", "U8": "u1"}.items()
+}
 
 Integers = NDArray[np.int8] | NDArray[np.int16]
 HeaderReader = Callable[[bytes, int], list[TensorEntry]]
@@ -61,7 +64,7 @@ def read_perturbation(folder: Path, artifact: Artifact | ArtifactDraft) -> Pertu
     changed while it was read, or inconsistent; MissingArtifact where there is none; InvalidSubmission where it holds
     something else.
     """
-    _check_suffix(artifact.path)
+    check_suffix(artifact.path)
     try:
         content = read_untrusted(folder, artifact.path, ARTIFACT_LIMIT_BYTES)
     except FileNotFoundError as error:
@@ -87,11 +90,25 @@ def encode_perturbation(values: Integers) -> bytes:
     dtype = values.dtype.newbyteorder("<")
     if dtype not in names or values.ndim != 4:
         raise ValueError(f"a perturbation is int8 or int16 of shape (N, C, H, W), got {values.dtype} {values.shape}")
-    entry = {"dtype": names[dtype], "shape": list(values.shape), "data_offsets": [0, values.nbytes]}
-    header = json.dumps({TENSOR: entry}, separators=(",", ":")).encode()
+    return encode_tensors({TENSOR: values})
+
+
+def encode_tensors(tensors: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return the bytes of a safetensors file, tensors in the order given. Equal tensors, equal bytes.
+
+    Raises KeyError for a dtype that is in no file of the bench.
+    """
+    entries, parts, position = {}, [], 0
+    for name, values in tensors.items():
+        dtype = values.dtype.newbyteorder("<")
+        data = np.ascontiguousarray(values).astype(dtype, copy=False).tobytes()
+        end = position + len(data)
+        entries[name] = {"dtype": _DTYPE_NAMES[dtype], "shape": list(values.shape), "data_offsets": [position, end]}
+        parts.append(data)
+        position = end
+    header = json.dumps(entries, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
-    data = values.astype(dtype, copy=False).tobytes()
-    return len(header).to_bytes(8, "little") + header + data
+    return b"".join([len(header).to_bytes(8, "little"), header, *parts])
 
 
 def decode_perturbation(
@@ -102,18 +119,33 @@ def decode_perturbation(
     tensor: its name, "" for any. read_header: parses a header, in a child process by default.
     Raises RefusedArtifact or InvalidSubmission.
     """
-    where = visible(path)
+    entry = _only_entry(open_tensors(content, visible(path), read_header=read_header), visible(path), tensor)
+    values: Integers = view_tensor(content, entry, PERTURBATION_DTYPES[entry.dtype])
+    return values
+
+
+def open_tensors(
+    content: bytes | memoryview, where: str, *, read_header: HeaderReader | None = None
+) -> list[TensorEntry]:
+    """Return what the header of a safetensors file declares, checked; no tensor is looked at.
+
+    where: the file's name in messages. Raises RefusedArtifact.
+    """
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or not 2 <= length <= len(content) - 8 or content[8:9] != b"{":
         raise RefusedArtifact(f"{where}: {_what_it_looks_like(bytes(content[:512]), length, len(content))}")
     if length > HEADER_LIMIT_BYTES:
         raise RefusedArtifact(f"{where}: header of {length} bytes is too large, at most {HEADER_LIMIT_BYTES} are read")
     try:
-        entries = (read_header or read_header_apart)(bytes(content[8 : 8 + length]), len(content) - 8 - length)
+        return (read_header or read_header_apart)(bytes(content[8 : 8 + length]), len(content) - 8 - length)
     except HeaderError as error:
         raise RefusedArtifact(f"{where}: {visible(str(error), 400)}; write it with a safetensors library") from error
-    entry = _only_entry(entries, where, tensor)
-    values: Integers = np.frombuffer(content, PERTURBATION_DTYPES[entry.dtype], offset=8 + length)
+
+
+def view_tensor(content: bytes | memoryview, entry: TensorEntry, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return one declared tensor as a read-only view of the file's content."""
+    start = 8 + int.from_bytes(content[:8], "little") + entry.begin
+    values = np.frombuffer(content, dtype, count=(entry.end - entry.begin) // dtype.itemsize, offset=start)
     return values.reshape(entry.shape)
 
 
@@ -138,7 +170,8 @@ def read_header_apart(header: bytes, data_bytes: int) -> list[TensorEntry]:
     return _entries(json.loads(child.stdout))
 
 
-def _check_suffix(path: str) -> None:
+def check_suffix(path: str) -> None:
+    """Raise RefusedArtifact unless a path ends as safetensors files do."""
     if not path.endswith(SUFFIX):
         raise RefusedArtifact(
             f"{quoted(path)} does not end in {SUFFIX}; other formats can run code when they are opened, "

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench import __version__, import_command
+from bench import __version__, import_command, unlearning_command
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
-    from bench.evaluation import Evaluated, Plan
+    from bench.evaluation import Evaluated
+    from bench.planning import Plan
     from bench.results import Measurement
 
 app = typer.Typer(
@@ -137,6 +138,8 @@ def craft(
 
 
 import_released = app.command(name="import")(import_command.import_released)
+challenge = app.command()(unlearning_command.challenge)
+unlearn = app.command()(unlearning_command.unlearn)
 
 
 @app.command()
@@ -292,12 +295,12 @@ def _print_plan(plans: "list[Plan]", missing: set[str], *, as_json: bool) -> Non
     cells = [
         {
             "submission": plan.label,
-            "cell": cell.label,
-            "key": key,
-            "state": "to measure" if key in missing else "finished",
+            "cell": job.cell.label,
+            "key": job.key,
+            "state": "to measure" if job.key in missing else "finished",
         }
         for plan in plans
-        for cell, key in plan.own.items()
+        for job in plan.own
     ]
     if as_json:
         typer.echo(json.dumps({"schema": "bench.plan/1", "cells": cells}, indent=2))
@@ -305,7 +308,7 @@ def _print_plan(plans: "list[Plan]", missing: set[str], *, as_json: bool) -> Non
     for cell in cells:
         typer.echo(f"{cell['state']:<11} {cell['submission']}  {cell['cell']}")
     extra = len(missing - {cell["key"] for cell in cells})
-    of_them = f", {extra} of them clean training to compare with" if extra else ""
+    of_them = f", {extra} of them references to compare with" if extra else ""
     typer.echo(f"{_cells(len(missing))} to measure{of_them}")
 
 

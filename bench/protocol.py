@@ -5,6 +5,7 @@ May import pydantic, bench.errors and bench.records; no torch, no pandas.
 
 import os
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -14,6 +15,9 @@ from pydantic import Field, PositiveInt, SerializerFunctionWrapHandler, model_se
 
 from bench.errors import UnknownName
 from bench.records import Record, digest, parse_toml
+
+Track = Literal["ue", "unlearning"]
+"""The two questions: can perturbed data be learned, and is data that was to be forgotten gone?"""
 
 Tier = Literal["quick", "full"]
 TIERS: tuple[Tier, ...] = ("quick", "full")
@@ -239,21 +243,36 @@ class Cell:
 
 
 def protocol_ids() -> list[str]:
-    """Return the ids of all protocols, sorted: the built-in ones and those of the folder in $BENCH_PROTOCOLS."""
-    return sorted(_sources())
+    """Return the ids of all UE protocols, sorted: the built-in ones and those of the folder in $BENCH_PROTOCOLS."""
+    return ids_of_track("ue")
 
 
 def load_protocol(protocol_id: str) -> Protocol:
-    """Read a protocol by id. Raises UnknownName."""
-    sources = _sources()
-    if protocol_id not in sources:
-        raise UnknownName("protocol", protocol_id, sources)
-    return parse_protocol(sources[protocol_id].read_text(encoding="utf-8"))
+    """Read a UE protocol by id. Raises UnknownName."""
+    return parse_protocol(protocol_text(protocol_id, "ue"))
 
 
 def parse_protocol(text: str) -> Protocol:
-    """Parse the TOML text of a protocol; TOML arrays become tuples."""
+    """Parse the TOML text of a UE protocol; TOML arrays become tuples."""
     return Protocol.model_validate(parse_toml(text))
+
+
+def ids_of_track(track: Track) -> list[str]:
+    """Return the ids of a track's protocols, sorted."""
+    return sorted(name for name, file in _sources().items() if _track(file.read_text(encoding="utf-8")) == track)
+
+
+def protocol_text(protocol_id: str, track: Track) -> str:
+    """Return the TOML text of a protocol of a track. Raises UnknownName."""
+    known = ids_of_track(track)
+    if protocol_id not in known:
+        raise UnknownName("protocol", protocol_id, known)
+    return _sources()[protocol_id].read_text(encoding="utf-8")
+
+
+@cache
+def _track(text: str) -> str:
+    return str(parse_toml(text)["track"])
 
 
 def _sources() -> dict[str, Traversable]:

@@ -31,6 +31,17 @@ class ArtifactRef(Record):
     norm: str
 
 
+class CheckpointRef(Record):
+    """A checkpoint by content, and which kit it answers; original: SHA-256 of the kit's original checkpoint."""
+
+    role: Literal["checkpoint"]
+    probe: str
+    seed: int
+    sha256: str
+    bytes: int
+    original: str
+
+
 class ProtocolRef(Record):
     """A protocol by id and digest."""
 
@@ -63,16 +74,30 @@ class ConditionRef(Record):
     seeds: tuple[int, ...]
 
 
-class Subject(Record):
-    """What was asked. Its digest is the result's `key`."""
+class ProbeRef(Record):
+    """A probe that was asked for, with its seeds in order."""
 
-    track: Literal["ue"]
+    label: str
+    model: str
+    probe: str
+    primary: bool
+    seeds: tuple[int, ...]
+
+
+class Subject(Record):
+    """What was asked. Its digest is the result's `key`.
+
+    challenge: digest that commits to the secret of the challenge kits; None where a track has none.
+    """
+
+    track: Literal["ue", "unlearning"]
     tier: Literal["quick", "full"]
     protocol: ProtocolRef
-    artifacts: tuple[ArtifactRef, ...]
+    artifacts: tuple[ArtifactRef, ...] | tuple[CheckpointRef, ...]
     evaluator: EvaluatorRef
     data: tuple[DataRef, ...]
-    conditions: tuple[ConditionRef, ...]
+    conditions: tuple[ConditionRef, ...] | tuple[ProbeRef, ...]
+    challenge: str | None = None
 
 
 class SalCurve(Record):
@@ -114,11 +139,59 @@ class CellResult(Record):
     sal: SalCurve
     official: OfficialCurve | None = None
 
+    @property
+    def condition(self) -> str:
+        """Label of the condition that this cell is one seed of."""
+        return f"{self.model}/{self.defense}"
+
+    @property
+    def accuracy(self) -> float:
+        """Test accuracy at the end."""
+        return self.test_accuracy[-1]
+
+
+class GaussianCurve(Record):
+    """Scores of Gaussian poisons against one checkpoint, standard normal where the noise left no trace.
+
+    forget: of what had to be forgotten. kept: of canaries in the retain set. never: of noise that was never trained on.
+    skipped: items without a score.
+    """
+
+    forget: tuple[float, ...]
+    kept: tuple[float, ...]
+    never: tuple[float, ...]
+    skipped: int
+
+
+class CheckpointResult(Record):
+    """What was measured on one checkpoint: values by metric key, and the scores of Gaussian poisons."""
+
+    key: str
+    model: str
+    probe: str
+    seed: int
+    values: dict[str, float]
+    gaussian: GaussianCurve | None = None
+
+    @property
+    def condition(self) -> str:
+        """Label of the condition that this cell is one seed of."""
+        return self.probe
+
+    @property
+    def accuracy(self) -> float:
+        """Test accuracy."""
+        return self.values["checkpoint_test_accuracy"]
+
+
+AnyCell = CellResult | CheckpointResult
+
 
 class Measurement(Record):
     """One metric under one condition: values by seed and what follows from them, or a status and a reason.
 
     ci95: two-sided Student-t interval over seeds; absent where there is one seed only.
+    pooled: of a metric that takes all seeds together; pooled_ci95: its interval, where it has one.
     """
 
     metric: str
@@ -129,6 +202,8 @@ class Measurement(Record):
     mean: float | None = None
     sd: float | None = None
     ci95: tuple[float, float] | None = None
+    pooled: float | None = None
+    pooled_ci95: tuple[float, float] | None = None
 
 
 class Check(Record):
@@ -143,7 +218,7 @@ class Check(Record):
 class ReferenceRef(Record):
     """Cells that scores are anchored to, by their keys."""
 
-    role: Literal["clean"]
+    role: Literal["clean", "original", "retrain"]
     cells: tuple[str, ...]
 
 
@@ -153,7 +228,7 @@ class Outcome(Record):
     checks: tuple[Check, ...]
     measurements: tuple[Measurement, ...]
     references: tuple[ReferenceRef, ...]
-    cells: tuple[CellResult, ...]
+    cells: tuple[CellResult, ...] | tuple[CheckpointResult, ...]
 
 
 class Result(Record):
@@ -174,6 +249,16 @@ class Result(Record):
     def name(self) -> str:
         """File name without suffix: the first 16 hex digits of the id."""
         return self.id.removeprefix("sha256:")[:16]
+
+    @property
+    def training_cells(self) -> tuple[CellResult, ...]:
+        """The cells of a result of the UE track; none of another one."""
+        return tuple(cell for cell in self.outcome.cells if isinstance(cell, CellResult))
+
+    @property
+    def checkpoint_cells(self) -> tuple[CheckpointResult, ...]:
+        """The cells of a result of the unlearning track; none of another one."""
+        return tuple(cell for cell in self.outcome.cells if isinstance(cell, CheckpointResult))
 
     def measurement(self, metric: str, condition: str) -> Measurement | None:
         """Return a metric under a condition, None where the result does not have it."""
@@ -221,16 +306,30 @@ def rounded(value: float) -> float:
     return round(float(value), DECIMALS)
 
 
+def same_kind(cells: Sequence[AnyCell]) -> tuple[CellResult, ...] | tuple[CheckpointResult, ...]:
+    """Return cells of one track, as a result holds them. Raises TypeError for a mixture."""
+    training = tuple(cell for cell in cells if isinstance(cell, CellResult))
+    checkpoints = tuple(cell for cell in cells if isinstance(cell, CheckpointResult))
+    if training and checkpoints:
+        raise TypeError("cells of two tracks do not belong in one result")
+    return training or checkpoints
+
+
 def subject_key(subject: Subject) -> str:
     """Return the key of a subject."""
-    return digest(subject.model_dump(mode="json"))
+    return digest(subject_document(subject))
+
+
+def subject_document(subject: Subject) -> dict[str, Any]:
+    """Return a subject as it is digested."""
+    return subject.model_dump(mode="json", exclude_none=True)
 
 
 def build_result(subject: Subject, outcome: Outcome) -> Result:
     """Seal a subject and its outcome into a result."""
     body = {
         "schema": "bench.result/1",
-        "subject": subject.model_dump(mode="json"),
+        "subject": subject_document(subject),
         "outcome": outcome.model_dump(mode="json", exclude_none=True),
     }
     return Result.model_validate_json(

@@ -17,8 +17,19 @@ from pydantic import ValidationError
 from bench.errors import CorruptResult, UsageProblem
 from bench.files import write_atomically
 from bench.records import canonical_bytes, digest
-from bench.results import SEAL_HEX, Result, Run, leaf_seal, leaves, result_bytes, seal_of, summarize
-from bench.submission import Manifest
+from bench.results import (
+    SEAL_HEX,
+    ArtifactRef,
+    CheckpointRef,
+    Result,
+    Run,
+    leaf_seal,
+    leaves,
+    result_bytes,
+    seal_of,
+    summarize,
+)
+from bench.submission import AnyManifest, Manifest
 
 RESULT_LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -117,12 +128,25 @@ def _run_problems(run: Run, name: str) -> Iterator[str]:
         yield ": was changed, its seal does not match"
 
 
-def belongs_to(result: Result, manifest: Manifest) -> bool:
-    """Say whether a result measured exactly the artifacts that a manifest pins for the result's protocol."""
+def belongs_to(result: Result, manifest: AnyManifest) -> bool:
+    """Say whether a result measured exactly the artifacts that a manifest pins for the result's protocol.
+
+    Of checkpoints, a result may have those of some kits only: of the seeds that its tier asks for.
+    """
     subject = result.subject
-    pinned = [(item.sha256, item.bytes, item.norm) for item in manifest.artifacts_for(subject.protocol.id)]
-    measured = [(item.sha256, item.bytes, item.norm) for item in subject.artifacts]
-    return subject.protocol.id in manifest.protocols and measured == pinned
+    if subject.track != manifest.track or subject.protocol.id not in manifest.protocols:
+        return False
+    if isinstance(manifest, Manifest):
+        pinned = [(item.sha256, item.bytes, item.norm) for item in manifest.artifacts_for(subject.protocol.id)]
+        return pinned == [
+            (item.sha256, item.bytes, item.norm) for item in subject.artifacts if isinstance(item, ArtifactRef)
+        ]
+    kits = {
+        (item.probe, item.seed, item.sha256, item.bytes, item.original)
+        for item in manifest.artifacts_for(subject.protocol.id)
+    }
+    measured = [item for item in subject.artifacts if isinstance(item, CheckpointRef)]
+    return all((item.probe, item.seed, item.sha256, item.bytes, item.original) in kits for item in measured)
 
 
 def check_result(path: Path) -> list[str]:
@@ -167,9 +191,9 @@ def _contradictions(result: Result) -> Iterator[tuple[str, str]]:
     """Yield pointer and text wherever mean, sd or interval do not follow from the values by seed."""
     for index, stored in enumerate(result.outcome.measurements):
         if stored.per_seed is None:
-            if stored.status == "ok":
+            if stored.status == "ok" and stored.pooled is None:
                 yield f"/outcome/measurements/{index}/per_seed", "is missing although the status is ok"
-            elif not stored.reason:
+            elif stored.status != "ok" and not stored.reason:
                 yield f"/outcome/measurements/{index}/reason", f"is missing although the status is {stored.status}"
             continue
         expected = summarize(stored.metric, stored.condition, stored.per_seed)

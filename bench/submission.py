@@ -222,12 +222,118 @@ class Manifest(Record):
         return tuple(artifact for artifact in self.artifact if artifact.protocol == protocol_id)
 
 
+UnlearningFamily = Literal[
+    "reference", "control", "retain-tuning", "ascent", "distillation", "saliency", "relabeling", "meta", "other"
+]
+"""Closed vocabulary of unlearning methods; `reference` is what scores are read against: the original, retraining."""
+
+UNLEARNING_FAMILIES: tuple[str, ...] = get_args(UnlearningFamily)
+
+
+class UnlearningMethod(Record):
+    """What an unlearning method is: names and facts, nothing measured."""
+
+    name: Name
+    family: UnlearningFamily
+    summary: Sentence
+
+
+class UnlearnRecipe(Record):
+    """How `bench unlearn` makes the checkpoints of a protocol again, byte for byte, on the same kind of machine.
+
+    budget: percent of the compute of training the original. settings: complete, as they were used.
+    """
+
+    protocol: Name
+    unlearner: Name
+    budget: int = Field(gt=0, le=100)
+    device: CraftDevice = "cpu"
+    settings: dict[Name, Setting] = Field(default_factory=dict, max_length=64)
+
+
+class UnlearnCost(Record):
+    """What unlearning one checkpoint cost, as its maker says.
+
+    compute_share: relative to training the original, a forward pass counted once and a backward pass twice.
+    seconds: wall clock; training_seconds: of training the original on the same machine.
+    memory_ratio: largest memory relative to that of training, where it was measured.
+    """
+
+    compute_share: float = Field(ge=0)
+    seconds: float = Field(ge=0)
+    training_seconds: float | None = Field(default=None, ge=0)
+    memory_ratio: float | None = Field(default=None, ge=0)
+    hardware: Name
+
+
+class Checkpoint(Record):
+    """One unlearned network: for which kit of a protocol, and from which original.
+
+    path: relative, inside the folder. sha256, bytes: of the whole file. original: SHA-256 of the kit's original.
+    """
+
+    role: Literal["checkpoint"]
+    protocol: Name
+    probe: Name
+    seed: int = Field(ge=0, le=10000)
+    path: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+    sha256: Digest
+    bytes: int = Field(gt=0, le=ARTIFACT_LIMIT_BYTES)
+    original: Digest
+    cost: UnlearnCost | None = None
+
+
+class UnlearningDisclosure(Record):
+    """What a reader should know about how an unlearning submission came about.
+
+    search_trials: settings that were tried. tuned_on_retrained: whether a retrained model had a part in the choice.
+    """
+
+    attempts_before_this: int = Field(0, ge=0)
+    search_trials: int = Field(0, ge=0)
+    tuned_on_retrained: bool
+    test_set_used: bool
+    conflict_of_interest: Name = "none"
+
+
+class UnlearningManifest(Record):
+    """A whole `submission.toml` of the unlearning track: one checkpoint for each probe and seed that it answers."""
+
+    schema_: Literal["bench.submission/1"] = Field(alias="schema")
+    track: Literal["unlearning"]
+    slug: Slug
+    protocols: tuple[Name, ...] = Field(min_length=1)
+    submitted: date
+    method: UnlearningMethod
+    authors: tuple[Author, ...] = Field(min_length=1)
+    links: Links = Links()
+    cite: Citation | None = None
+    recipe: tuple[UnlearnRecipe, ...] = ()
+    artifact: tuple[Checkpoint, ...] = Field(max_length=1000)
+    reported: tuple[Reported, ...] = ()
+    disclosure: UnlearningDisclosure
+    agreement: Agreement
+
+    def artifacts_for(self, protocol_id: str) -> tuple[Checkpoint, ...]:
+        """Return the checkpoints that this submission brings for a protocol."""
+        return tuple(artifact for artifact in self.artifact if artifact.protocol == protocol_id)
+
+    def recipe_for(self, protocol_id: str) -> UnlearnRecipe | None:
+        """Return how the checkpoints for a protocol are made again, None where the manifest does not say."""
+        return next((recipe for recipe in self.recipe if recipe.protocol == protocol_id), None)
+
+
+AnyManifest = Manifest | UnlearningManifest
+MANIFESTS: dict[str, type[Manifest] | type[UnlearningManifest]] = {"ue": Manifest, "unlearning": UnlearningManifest}
+"""What a manifest is read as, by its track."""
+
+
 @dataclass(frozen=True)
 class Submission:
     """A submission folder and its manifest, read and typed, not yet validated against protocol and files."""
 
     folder: Path
-    manifest: Manifest
+    manifest: AnyManifest
 
     @property
     def slug(self) -> str:
@@ -243,8 +349,20 @@ def manifest_table(text: str) -> Any:
 
 
 def parse_manifest(text: str) -> Manifest:
-    """Parse the text of a manifest. Raises ValueError; its kind ValidationError has every problem."""
+    """Parse the text of a UE manifest. Raises ValueError; its kind ValidationError has every problem."""
     return Manifest.model_validate(manifest_table(text))
+
+
+def parse_any_manifest(text: str) -> AnyManifest:
+    """Parse the text of a manifest of either track. Raises as `parse_manifest` does."""
+    table = manifest_table(text)
+    return manifest_model(table).model_validate(table)
+
+
+def manifest_model(table: Any) -> type[Manifest] | type[UnlearningManifest]:
+    """Return what a manifest's table is read as: by its track, as UE where it names none that exists."""
+    track = table.get("track") if isinstance(table, dict) else None
+    return MANIFESTS.get(track, Manifest) if isinstance(track, str) else Manifest
 
 
 def read_manifest(folder: Path) -> str:
@@ -261,7 +379,7 @@ def load_submission(folder: Path) -> Submission:
     Raises InvalidSubmission, RefusedArtifact for a linked manifest, UnknownName if there is no such folder.
     """
     try:
-        return Submission(folder, parse_manifest(read_manifest(folder)))
+        return Submission(folder, parse_any_manifest(read_manifest(folder)))
     except FileNotFoundError as error:
         raise UnknownName("submission folder", str(folder), _known_folders(folder.parent)) from error
     except ValueError as error:

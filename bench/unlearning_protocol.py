@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from bench.protocol import Dataset, Recipe, SeedCount, Tier
-from bench.records import Record, digest
+from bench.errors import UnknownName
+from bench.protocol import Dataset, Protocol, Recipe, SeedCount, Tier, ids_of_track, load_protocol, protocol_text
+from bench.records import Record, digest, parse_toml
 
 Setting = int | float | bool | str
 """A hyper-parameter as a protocol and a manifest state it."""
@@ -136,3 +137,36 @@ class ProbeCell:
     def label(self) -> str:
         """`probe/seed`."""
         return f"{self.probe}/{self.seed}"
+
+
+AnyProtocol = Protocol | UnlearningProtocol
+"""A protocol of either track."""
+
+
+def unlearning_protocol_ids() -> list[str]:
+    """Return the ids of all unlearning protocols, sorted."""
+    return ids_of_track("unlearning")
+
+
+def load_unlearning_protocol(protocol_id: str) -> UnlearningProtocol:
+    """Read an unlearning protocol by id. Raises UnknownName."""
+    return parse_unlearning_protocol(protocol_text(protocol_id, "unlearning"))
+
+
+def parse_unlearning_protocol(text: str) -> UnlearningProtocol:
+    """Parse the TOML text of an unlearning protocol; TOML arrays become tuples."""
+    return UnlearningProtocol.model_validate(parse_toml(text))
+
+
+def all_protocol_ids() -> list[str]:
+    """Return the ids of all protocols of both tracks, sorted."""
+    return sorted({*ids_of_track("ue"), *ids_of_track("unlearning")})
+
+
+def load_any_protocol(protocol_id: str) -> AnyProtocol:
+    """Read a protocol of either track by id. Raises UnknownName."""
+    if protocol_id in unlearning_protocol_ids():
+        return load_unlearning_protocol(protocol_id)
+    if protocol_id not in all_protocol_ids():
+        raise UnknownName("protocol", protocol_id, all_protocol_ids())
+    return load_protocol(protocol_id)

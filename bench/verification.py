@@ -3,17 +3,29 @@
 Knows records, tables and the metrics that follow from cells; imports no torch.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from bench.data.identity import data_refs, pin_stated
 from bench.errors import BenchError, CorruptResult
-from bench.protocol import Cell, Protocol, load_protocol
-from bench.results import CellResult, Measurement, Result
+from bench.protocol import Cell, Protocol
+from bench.results import (
+    AnyCell,
+    ArtifactRef,
+    CellResult,
+    CheckpointRef,
+    CheckpointResult,
+    Measurement,
+    Result,
+)
 from bench.store import belongs_to, check_result, check_runs, load_results, read_result, result_files, runs_path
-from bench.submission import MANIFEST_NAME, Submission, load_submission
+from bench.submission import MANIFEST_NAME, Submission, UnlearningManifest, load_submission
 from bench.tracks.ue import cell_key, measure_conditions
+from bench.tracks.unlearning import REFERENCES, Submitted, checkpoint_key, measure_probes
+from bench.unlearning_protocol import AnyProtocol, ProbeCell, UnlearningProtocol, load_any_protocol
+
+AnyAsked = Cell | ProbeCell
 
 
 def verify(root: Path, paths: Iterable[Path]) -> tuple[int, list[str]]:
@@ -41,31 +53,68 @@ def readable_submissions(root: Path) -> list[Submission]:
 
 
 def own_cells(result: Result) -> dict[Cell, CellResult]:
-    """Return a result's cells by what they are one seed of."""
-    return {Cell(cell.model, cell.defense, cell.seed): cell for cell in result.outcome.cells}
+    """Return a UE result's cells by what they are one seed of."""
+    return {Cell(cell.model, cell.defense, cell.seed): cell for cell in result.training_cells}
 
 
-def keys_hold(result: Result, protocol: Protocol) -> bool:
+def own_checkpoints(result: Result) -> dict[ProbeCell, CheckpointResult]:
+    """Return an unlearning result's cells by what they are one seed of."""
+    return {ProbeCell(cell.model, cell.probe, cell.seed): cell for cell in result.checkpoint_cells}
+
+
+def checkpoints_by_cell(submission: Submission, protocol: UnlearningProtocol) -> dict[ProbeCell, Submitted]:
+    """Return what a submission brings for a protocol by probe and seed; none of another track."""
+    manifest = submission.manifest
+    if not isinstance(manifest, UnlearningManifest):
+        return {}
+    recipe = manifest.recipe_for(protocol.id)
+    return {
+        ProbeCell(protocol.model, item.probe, item.seed): Submitted(submission.folder, item, recipe)
+        for item in manifest.artifacts_for(protocol.id)
+    }
+
+
+def keys_hold(result: Result, protocol: AnyProtocol, retrained: Iterable[str] = ()) -> bool:
     """Say whether every cell of a result has the key that today's code gives to its artifacts, protocol and seed.
 
-    Digests of images that the protocol does not pin are those that the result states.
+    Digests of images that the protocol does not pin are those that the result states. retrained: for checkpoints, hex
+    digests of the retrained networks that their outputs may have been compared with.
     """
     subject = result.subject
     asked = protocol.model_copy(update={"dataset": pin_stated(protocol.dataset, subject.data)})
-    return all(found.key == cell_key(asked, cell, subject.artifacts) for cell, found in own_cells(result).items())
+    if isinstance(asked, UnlearningProtocol):
+        return _checkpoint_keys_hold(result, asked, set(retrained))
+    refs = [item for item in subject.artifacts if isinstance(item, ArtifactRef)]
+    assert isinstance(asked, Protocol)
+    return all(found.key == cell_key(asked, cell, refs) for cell, found in own_cells(result).items())
 
 
-def reference_cells(submissions: Iterable[Submission]) -> dict[str, CellResult]:
-    """Return clean training's cells by key, from the stored results of submissions of the family `reference`.
+def _checkpoint_keys_hold(result: Result, protocol: UnlearningProtocol, retrained: set[str]) -> bool:
+    refs = {(item.probe, item.seed): item for item in result.subject.artifacts if isinstance(item, CheckpointRef)}
+    challenge = result.subject.challenge or ""
+    for cell, found in own_checkpoints(result).items():
+        ref = refs.get((cell.probe, cell.seed))
+        if ref is None or not any(
+            found.key == checkpoint_key(protocol, cell, ref, digest, challenge) for digest in retrained
+        ):
+            return False
+    return True
+
+
+def reference_cells(submissions: Iterable[Submission]) -> dict[str, AnyCell]:
+    """Return the cells of references by key: clean training, and the original and retrained networks.
+
+    They come from the stored results of submissions of the family `reference`.
 
     Raises CorruptResult for an unsound result, and for two different cells under one key.
     """
-    cells: dict[str, CellResult] = {}
+    cells: dict[str, AnyCell] = {}
     for submission in submissions:
         if submission.manifest.method.family != "reference":
             continue
         for stored in load_results(submission.folder):
-            if stored.result.subject.artifacts or not belongs_to(stored.result, submission.manifest):
+            trained_on_changes = any(isinstance(item, ArtifactRef) for item in stored.result.subject.artifacts)
+            if trained_on_changes or not belongs_to(stored.result, submission.manifest):
                 continue
             for cell in stored.result.outcome.cells:
                 if cells.setdefault(cell.key, cell) != cell:
@@ -73,14 +122,14 @@ def reference_cells(submissions: Iterable[Submission]) -> dict[str, CellResult]:
     return cells
 
 
-def _reference(root: Path) -> tuple[dict[str, CellResult], list[str]]:
+def _reference(root: Path) -> tuple[dict[str, AnyCell], list[str]]:
     try:
         return reference_cells(readable_submissions(root)), []
     except BenchError as error:
         return {}, [str(error)]
 
 
-def _verify_file(path: Path, reference: dict[str, CellResult]) -> list[str]:
+def _verify_file(path: Path, reference: dict[str, AnyCell]) -> list[str]:
     problems = check_result(path)
     if problems:
         return problems + check_runs(path)
@@ -101,11 +150,11 @@ def _belonging(path: Path, result: Result) -> Iterator[str]:
         yield f"/subject/artifacts: are not those that {folder.name} pins for {result.subject.protocol.id}"
 
 
-def _unfounded(result: Result, reference: dict[str, CellResult]) -> Iterator[str]:
-    """Yield every measurement that does not follow from the cells of the result and of clean training."""
-    subject, own = result.subject, own_cells(result)
+def _unfounded(result: Result, reference: dict[str, AnyCell]) -> Iterator[str]:
+    """Yield every measurement that does not follow from the cells of the result and of its references."""
+    subject = result.subject
     try:
-        protocol = load_protocol(subject.protocol.id)
+        protocol = load_any_protocol(subject.protocol.id)
     except BenchError as error:
         yield f"/subject/protocol/id: {error}"
         return
@@ -115,31 +164,71 @@ def _unfounded(result: Result, reference: dict[str, CellResult]) -> Iterator[str
     if subject.data != data_refs(pin_stated(protocol.dataset, subject.data)):
         yield "/subject/data: are not the images that the protocol asks for"
         return
-    asked = list(protocol.cells(subject.tier))
-    if list(own) != asked or [(item.label, item.seeds) for item in subject.conditions] != _conditions(asked):
+    own: Sequence[AnyAsked]
+    own = list(own_cells(result)) if isinstance(protocol, Protocol) else list(own_checkpoints(result))
+    asked: Sequence[AnyAsked] = list(protocol.cells(subject.tier))
+    if own != asked or [(item.label, item.seeds) for item in subject.conditions] != _conditions(asked):
         yield "/outcome/cells: are not the cells that the protocol's tier asks for"
         return
-    clean = own if not subject.artifacts else _referenced(result, asked, reference)
-    if clean is None:
-        yield "/outcome/references: these clean cells are in no stored result of a reference submission"
+    follow = _ue_measurements if isinstance(protocol, Protocol) else _checkpoint_measurements
+    expected = follow(result, protocol, reference)
+    if expected is None:
+        yield "/outcome/references: these cells are in no stored result of a reference submission"
         return
-    expected = measure_conditions(protocol, subject.tier, own, clean)
     yield from _differences(result.outcome.measurements, expected)
 
 
-def _conditions(cells: Iterable[Cell]) -> list[tuple[str, tuple[int, ...]]]:
+def _ue_measurements(
+    result: Result, protocol: AnyProtocol, reference: dict[str, AnyCell]
+) -> tuple[Measurement, ...] | None:
+    assert isinstance(protocol, Protocol)
+    tier, own = result.subject.tier, own_cells(result)
+    asked = list(protocol.cells(tier))
+    clean = own if not result.subject.artifacts else _referenced(result, "clean", asked, reference)
+    return None if clean is None else measure_conditions(protocol, tier, own, clean)
+
+
+def _checkpoint_measurements(
+    result: Result, protocol: AnyProtocol, reference: dict[str, AnyCell]
+) -> tuple[Measurement, ...] | None:
+    assert isinstance(protocol, UnlearningProtocol)
+    tier, own = result.subject.tier, own_checkpoints(result)
+    asked = list(protocol.cells(tier))
+    known: dict[str, AnyCell] = {**reference, **{cell.key: cell for cell in own.values()}}
+    found = [_referenced_checkpoints(result, role, asked, known) for role in REFERENCES]
+    if any(part is None for part in found):
+        return None
+    return measure_probes(protocol, tier, own, *(part for part in found if part is not None))
+
+
+def _conditions(cells: Iterable[AnyAsked]) -> list[tuple[str, tuple[int, ...]]]:
     seeds: dict[str, tuple[int, ...]] = {}
     for cell in cells:
         seeds[cell.condition] = (*seeds.get(cell.condition, ()), cell.seed)
     return list(seeds.items())
 
 
-def _referenced(result: Result, asked: list[Cell], reference: dict[str, CellResult]) -> dict[Cell, CellResult] | None:
+def _referenced(
+    result: Result, role: str, asked: list[Cell], reference: dict[str, AnyCell]
+) -> dict[Cell, CellResult] | None:
     """Return the clean cells that a result names, None where one is missing or is not the clean cell asked for."""
-    keys = [key for item in result.outcome.references for key in item.cells]
+    keys = _reference_keys(result, role)
     found = [reference.get(key) for key in keys]
-    clean = {Cell(cell.model, cell.defense, cell.seed): cell for cell in found if cell is not None}
+    clean = {Cell(cell.model, cell.defense, cell.seed): cell for cell in found if isinstance(cell, CellResult)}
     return clean if list(clean) == asked and len(keys) == len(asked) else None
+
+
+def _referenced_checkpoints(
+    result: Result, role: str, asked: list[ProbeCell], reference: dict[str, AnyCell]
+) -> dict[ProbeCell, CheckpointResult] | None:
+    keys = _reference_keys(result, role)
+    found = [reference.get(key) for key in keys]
+    cells = {ProbeCell(cell.model, cell.probe, cell.seed): cell for cell in found if isinstance(cell, CheckpointResult)}
+    return cells if list(cells) == asked and len(keys) == len(asked) else None
+
+
+def _reference_keys(result: Result, role: str) -> list[str]:
+    return [key for item in result.outcome.references if item.role == role for key in item.cells]
 
 
 def _differences(stored: tuple[Measurement, ...], expected: tuple[Measurement, ...]) -> Iterator[str]:

@@ -128,7 +128,7 @@ def test_a_dry_run_plans_and_measures_nothing(root, run):
     write_noise(root)
     code, out, _ = run("evaluate", "submissions/noise", "--dry-run")
     assert code == 0
-    assert out.splitlines()[-1] == "4 cells to measure, 2 of them clean training to compare with"
+    assert out.splitlines()[-1] == "4 cells to measure, 2 of them references to compare with"
     assert not (root / ".bench").exists()
     plan = json.loads(run("evaluate", "submissions/noise", "--dry-run", "--json")[1])
     assert [cell["state"] for cell in plan["cells"]] == ["to measure", "to measure"]

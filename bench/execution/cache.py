@@ -14,13 +14,13 @@ from pydantic import ValidationError
 
 from bench.files import write_atomically
 from bench.records import Record, canonical_bytes
-from bench.results import CellResult
+from bench.results import AnyCell
 
 
 class CachedCell(Record):
     """A measured cell and its provenance."""
 
-    cell: CellResult
+    cell: AnyCell
     run: dict[str, Any]
     git_commit: str | None
     git_dirty: bool | None

@@ -18,6 +18,9 @@ from bench.execution.events import CellFinished, CellProgress, CellRetried, List
 from bench.execution.worker import serve_cells
 from bench.records import with_tuples
 from bench.tracks.ue import CellJob
+from bench.tracks.unlearning import CheckpointJob
+
+Job = CellJob | CheckpointJob
 
 ATTEMPTS = 2
 
@@ -30,7 +33,7 @@ class _Run:
     cache: CellCache
     fresh: bool
     listener: Listener
-    jobs: queue.SimpleQueue[CellJob]
+    jobs: queue.SimpleQueue[Job]
     stop: threading.Event = field(default_factory=threading.Event)
     failures: list[BenchError] = field(default_factory=list)
     workers: list["_Worker"] = field(default_factory=list)
@@ -60,7 +63,7 @@ class _Worker:
 
 
 def run_cells(
-    jobs: Sequence[CellJob], *, workers: int, device: str, cache: CellCache, fresh: bool, listener: Listener
+    jobs: Sequence[Job], *, workers: int, device: str, cache: CellCache, fresh: bool, listener: Listener
 ) -> None:
     """Measure cells into the cache, `workers` at a time.
 
@@ -69,7 +72,7 @@ def run_cells(
     Raises the BenchError of a cell, CellFailed where a cell crashed or lost its worker ATTEMPTS times, and
     EnvironmentProblem where a finished cell cannot be written.
     """
-    waiting: queue.SimpleQueue[CellJob] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     for job in jobs:
         waiting.put(job)
     run = _Run(device, cache, fresh, listener, waiting)
@@ -110,7 +113,7 @@ def _work(run: _Run) -> None:
             run.stop.set()
 
 
-def _measure(run: _Run, worker: _Worker | None, job: CellJob) -> _Worker:
+def _measure(run: _Run, worker: _Worker | None, job: Job) -> _Worker:
     """Measure one job, in a fresh worker again if its worker is lost; return the worker that is left."""
     for attempt in range(1, ATTEMPTS + 1):
         if worker is None:
@@ -130,7 +133,7 @@ def _measure(run: _Run, worker: _Worker | None, job: CellJob) -> _Worker:
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _converse(run: _Run, worker: _Worker, job: CellJob) -> None:
+def _converse(run: _Run, worker: _Worker, job: Job) -> None:
     """Send a job and follow it to its end. Raises EOFError when the worker is lost."""
     worker.connection.send(job)
     while True:
@@ -148,7 +151,7 @@ def _converse(run: _Run, worker: _Worker, job: CellJob) -> None:
             return
 
 
-def _refusal(job: CellJob, exit_code: int, message: str) -> BenchError:
+def _refusal(job: Job, exit_code: int, message: str) -> BenchError:
     """Return a worker's refusal as an error here, with the exit code of its kind."""
     error = CellFailed(f"{job.label}: {message}")
     error.exit_code = exit_code

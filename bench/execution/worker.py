@@ -6,6 +6,7 @@ Imports torch only once it runs; the parent imports this module without it.
 import signal
 import traceback
 from dataclasses import asdict
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,12 @@ def serve_cells(connection: Connection, device_name: str) -> None:
 
 def _answer(connection: Connection, job: Any, device: Any) -> tuple[str, Any]:
     from bench.provenance import describe_determinism, describe_hardware, describe_software, git_state  # noqa: PLC0415
-    from bench.tracks.ue_cell import run_cell  # noqa: PLC0415
 
     try:
-        result, run = run_cell(job, device, lambda done, total: connection.send(("progress", (done, total))))
+        module, _, name = job.runner.partition(":")
+        result, run = getattr(import_module(module), name)(
+            job, device, lambda done, total: connection.send(("progress", (done, total)))
+        )
     except BenchError as error:
         return "refused", (error.exit_code, str(error))
     except Exception:

@@ -119,7 +119,7 @@ def per_seed(result: Result, metric: str, condition: str) -> dict[int, float]:
         return {}
     seeds = seeds_of(result, condition)
     if metric in OFFICIAL_METRICS:
-        cells = [cell for cell in result.outcome.cells if f"{cell.model}/{cell.defense}" == condition]
+        cells = [cell for cell in result.training_cells if cell.condition == condition]
         seeds = tuple(cell.seed for cell in cells if cell.official is not None)
     seeds = seeds[: len(measurement.per_seed)]
     return dict(zip(seeds, measurement.per_seed, strict=True))
@@ -132,7 +132,7 @@ def seeds_of(result: Result, condition: str) -> tuple[int, ...]:
 
 def cells_of(result: Result, condition: str) -> list[CellResult]:
     """Return the cells of a condition, by seed."""
-    cells = (cell for cell in result.outcome.cells if f"{cell.model}/{cell.defense}" == condition)
+    cells = (cell for cell in result.training_cells if cell.condition == condition)
     return sorted(cells, key=lambda cell: cell.seed)
 
 

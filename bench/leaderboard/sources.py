@@ -87,7 +87,11 @@ def read_sources(root: Path, *, protocols: Mapping[str, Protocol] | None = None)
     """
     known = {name: load_protocol(name) for name in protocol_ids()} if protocols is None else dict(protocols)
     submissions, left_out = _readable_submissions(root)
-    entries = tuple(Entry(submission.manifest, tuple(load_results(submission.folder))) for submission in submissions)
+    entries = tuple(
+        Entry(submission.manifest, tuple(load_results(submission.folder)))
+        for submission in submissions
+        if isinstance(submission.manifest, Manifest)
+    )
     return Sources({name: known[name] for name in sorted(known)}, entries, tuple(left_out))
 
 

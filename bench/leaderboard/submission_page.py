@@ -181,7 +181,7 @@ def _figures(
     stored = reference.shown(protocol) if reference else None
     clean = stored.result if stored and reference and reference.slug != entry.slug else None
     condition, prefix = protocol.primary.label, protocol.id
-    if not any(f"{cell.model}/{cell.defense}" == condition for cell in mine.outcome.cells):
+    if not any(cell.condition == condition for cell in mine.training_cells):
         return (), ()
     figures = [
         *(seed_figure(METRICS[key], mine, clean, condition, name=f"{prefix}-{key}") for key in SEED_FIGURES),

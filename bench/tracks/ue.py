@@ -6,7 +6,7 @@ Imports no torch, so that planning an evaluation and reading stored cells stays 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from bench.code_digest import code_digest
 from bench.data.identity import data_refs
@@ -67,6 +67,7 @@ class CellJob:
     folder: Path
     artifact: Artifact | None
     label: str
+    runner: ClassVar[str] = "bench.tracks.ue_cell:run_cell"
 
 
 @dataclass(frozen=True)

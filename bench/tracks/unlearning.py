@@ -1,0 +1,324 @@
+"""The unlearning track without a network: keys, subjects, and which metrics follow from measured checkpoints.
+
+Imports no torch, so that planning an evaluation and reading stored cells stays cheap; bench.tracks.unlearning_cell
+measures.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import methodcaller
+from pathlib import Path
+from typing import ClassVar
+
+from bench.code_digest import code_digest
+from bench.data.identity import data_refs
+from bench.errors import UndefinedMetric
+from bench.metrics import gus_statistics
+from bench.models import MODELS
+from bench.probes import PROBES
+from bench.protocol import Dataset, Tier
+from bench.records import digest
+from bench.registry import module_of
+from bench.results import (
+    CheckpointRef,
+    CheckpointResult,
+    EvaluatorRef,
+    Measurement,
+    ProbeRef,
+    ProtocolRef,
+    Subject,
+    rounded,
+    summarize,
+)
+from bench.submission import Checkpoint, UnlearnRecipe
+from bench.unlearning_protocol import ProbeCell, ProbeCondition, UnlearningProtocol
+
+CELL_MODULES = (
+    "bench.data.perturbed",
+    "bench.defenses.defense",
+    "bench.metrics.closeness",
+    "bench.metrics.difficulty",
+    "bench.metrics.gus",
+    "bench.metrics.membership",
+    "bench.metrics.relearning",
+    "bench.models.build",
+    "bench.probes.probe",
+    "bench.runtime",
+    "bench.tracks.unlearning_cell",
+    "bench.training",
+)
+"""Modules that decide what is measured on a checkpoint; a cell adds those of its model and probe."""
+
+METRIC_MODULES = ("bench.metrics.gus_statistics", "bench.results", "bench.tracks.unlearning")
+"""Modules that decide what follows from measured checkpoints."""
+
+REFERENCES = ("original", "retrain")
+"""What every score is read against, by the unlearners that make it."""
+
+Cells = Mapping[ProbeCell, CheckpointResult]
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A checkpoint of a submission: where it lies, and how it is made again where it does not."""
+
+    folder: Path
+    checkpoint: Checkpoint
+    recipe: UnlearnRecipe | None
+
+
+@dataclass(frozen=True)
+class CheckpointJob:
+    """A checkpoint to measure.
+
+    key: its digest. retrained: the reference of the same kit that outputs are compared with. label: its name in
+    messages. root: folder that holds the challenge kits.
+    """
+
+    key: str
+    root: Path
+    protocol: UnlearningProtocol
+    cell: ProbeCell
+    own: Submitted
+    retrained: Submitted
+    label: str
+    runner: ClassVar[str] = "bench.tracks.unlearning_cell:run_checkpoint"
+
+
+@dataclass(frozen=True)
+class _Trio:
+    """One seed of a probe: the submission's checkpoint, the original and the retrained one."""
+
+    own: CheckpointResult
+    original: CheckpointResult
+    retrained: CheckpointResult
+
+    def value(self, key: str) -> float:
+        """Return a value of the submission's checkpoint. Raises UndefinedMetric."""
+        return _value(self.own, key)
+
+
+def cell_modules(model: str, probe: str) -> set[str]:
+    """Return the modules that decide what is measured with a probe. Raises UnknownName."""
+    return {*CELL_MODULES, module_of("model", model, MODELS), module_of("probe", probe, PROBES)}
+
+
+def checkpoint_key(
+    protocol: UnlearningProtocol, cell: ProbeCell, own: CheckpointRef, retrained: str, challenge: str
+) -> str:
+    """Return the digest of everything that decides what is measured on a checkpoint.
+
+    retrained: hex SHA-256 of the reference's file. challenge: commitment to the secret. protocol: with pinned data.
+    """
+    condition = protocol.condition(cell.probe)
+    return digest(
+        {
+            "schema": "bench.checkpoint/1",
+            "checkpoint": own.model_dump(mode="json"),
+            "retrained": retrained,
+            "challenge": challenge,
+            "data": [split.model_dump(mode="json") for split in data_refs(protocol.dataset)],
+            "recipe": protocol.recipe.model_dump(mode="json", exclude_defaults=True),
+            "probe": condition.model_dump(mode="json", exclude={"primary", "seeds"}),
+            "metrics": protocol.metrics.model_dump(mode="json"),
+            "model": cell.model,
+            "seed": cell.seed,
+            "code_sha256": code_digest(cell_modules(cell.model, cell.probe)),
+        }
+    )
+
+
+def build_subject(
+    protocol: UnlearningProtocol, tier: Tier, artifacts: Sequence[CheckpointRef], dataset: Dataset, challenge: str
+) -> Subject:
+    """Return what is asked when a submission's checkpoints are measured under a protocol and tier."""
+    asked = [condition for condition in protocol.probes if _seeds(condition, tier)]
+    modules = set(METRIC_MODULES).union(*(cell_modules(protocol.model, item.probe) for item in asked))
+    return Subject(
+        track="unlearning",
+        tier=tier,
+        protocol=ProtocolRef(id=protocol.id, sha256=protocol.sha256),
+        artifacts=tuple(artifacts),
+        evaluator=EvaluatorRef(name="bench", code_sha256=code_digest(modules)),
+        data=data_refs(dataset),
+        conditions=tuple(
+            ProbeRef(
+                label=condition.label,
+                model=protocol.model,
+                probe=condition.probe,
+                primary=condition.primary,
+                seeds=_seeds(condition, tier),
+            )
+            for condition in asked
+        ),
+        challenge=challenge,
+    )
+
+
+def measure_probes(
+    protocol: UnlearningProtocol, tier: Tier, own: Cells, original: Cells, retrained: Cells
+) -> tuple[Measurement, ...]:
+    """Return every metric under every probe of a tier, in protocol order.
+
+    own, original, retrained: measured checkpoints; for a reference, its own ones are among them.
+    A probe without seeds in this tier is `not_run`.
+    """
+    found: list[Measurement] = []
+    for condition in protocol.probes:
+        cells = [ProbeCell(protocol.model, condition.probe, seed) for seed in _seeds(condition, tier)]
+        if not cells:
+            reason = f"not part of tier {tier}"
+            found += [_missing(key, condition, "not_run", reason) for key in (*_PLAIN, *_PAIRED)]
+            continue
+        trios = [_Trio(own[cell], original[cell], retrained[cell]) for cell in cells]
+        found += _measured(condition, trios, effect_key(trios), protocol.metrics.equivalence_margin)
+        models = protocol.metrics.distribution_models
+        reason = f"needs {models} checkpoints of one forget set; each kit has a forget set of its own"
+        found += [_missing(key, condition, "not_run", reason) for key in _DISTRIBUTIONS]
+    return tuple(found)
+
+
+REMOVAL: dict[str, str] = {
+    "gaussian": "gus",
+    "gradient-matching": "targeted_success",
+    "gradient-canceling": "indiscriminate_accuracy",
+    "patch": "patch_success",
+    "interclass": "interclass_error",
+}
+"""The value that says how much of a probe's poison is left, as each probe's file states it."""
+
+
+def effect_key(trios: Sequence[_Trio]) -> str:
+    """Return the value that says how much of the poison is left."""
+    return REMOVAL[trios[0].own.probe]
+
+
+def _measured(condition: ProbeCondition, trios: Sequence[_Trio], effect: str, margin: float) -> list[Measurement]:
+    values = [key for key in _OWN if all(key in trio.own.values for trio in trios)]
+    found = [_by_seed(key, condition, methodcaller("value", key), trios) for key in values]
+    found += [_by_seed(key, condition, value, trios) for key, value in _PAIRED.items()]
+    found += [
+        _by_seed("removal", condition, lambda trio: _removal(trio, effect), trios),
+        _by_seed("retrain_distance", condition, lambda trio: abs(1 - _removal(trio, effect)), trios),
+    ]
+    if all(trio.own.gaussian is not None for trio in trios):
+        found += _gaussian(condition, trios, margin)
+    return found
+
+
+def _gaussian(condition: ProbeCondition, trios: Sequence[_Trio], margin: float) -> list[Measurement]:
+    """Return what follows from all Gaussian scores of all seeds together."""
+    scores = [value for trio in trios if trio.own.gaussian for value in trio.own.gaussian.forget]
+    label = condition.label
+    found = [_by_seed("gus_residual", condition, lambda trio: trio.value("gus") / _value(trio.original, "gus"), trios)]
+    rates = {"gus_tpr_001": 0.001, "gus_tpr_01": 0.01, "gus_tpr_05": 0.05, "gus_tpr_10": 0.1}
+    for key, rate in rates.items():
+        share = gus_statistics.tpr_at(scores, rate)
+        found.append(_pooled(key, label, share.value, (share.low, share.high)))
+    two_sided = gus_statistics.tpr_at(scores, 0.01, two_sided=True)
+    found.append(_pooled("gus_tpr_two_sided", label, two_sided.value, (two_sided.low, two_sided.high)))
+    found.append(_pooled("gus_auc", label, gus_statistics.auc(scores)))
+    found.append(_pooled("gus_p", label, gus_statistics.pooled_p(scores)))
+    found.append(_pooled("gus_bound", label, gus_statistics.equivalence_bound(scores)))
+    found.append(_pooled("gus_equivalence_p", label, gus_statistics.equivalence_p(scores, margin)))
+    return found
+
+
+def _removal(trio: _Trio, effect: str) -> float:
+    """Return the share of the poison's effect that is gone: 0 as in the original, 1 as in the retrained network."""
+    before, after = _value(trio.original, effect), _value(trio.retrained, effect)
+    if abs(before - after) < 1e-6:
+        raise UndefinedMetric("the poison has no effect on the original, so none of it can be removed")
+    return (before - trio.value(effect)) / (before - after)
+
+
+def _gap(trio: _Trio, key: str) -> float:
+    return abs(trio.value(key) - _value(trio.retrained, key))
+
+
+def _tow(trio: _Trio, first: str) -> float:
+    return (1 - _gap(trio, first)) * (1 - _gap(trio, "retain_accuracy")) * (1 - _gap(trio, "checkpoint_test_accuracy"))
+
+
+def _ratio(trio: _Trio, key: str) -> float:
+    base = _value(trio.retrained, key)
+    if base == 0:
+        raise UndefinedMetric(f"{key} of the retrained network is 0")
+    return trio.value(key) / base
+
+
+_OWN = (
+    "checkpoint_test_accuracy",
+    "retain_accuracy",
+    "forget_accuracy",
+    "forget_clean_accuracy",
+    "gus",
+    "gus_kept",
+    "gus_never",
+    "targeted_success",
+    "targeted_probability",
+    "indiscriminate_accuracy",
+    "patch_success",
+    "patch_accuracy",
+    "interclass_error",
+    "interclass_confusion",
+    "mia_correctness",
+    "mia_confidence",
+    "mia_entropy",
+    "mia_modified_entropy",
+    "mia_probabilities",
+    "mia_loss",
+    "mia_tpr_01",
+    "activation_distance",
+    "zrf",
+    "relearn_epochs",
+    "entanglement",
+    "memorization",
+    "compute_share",
+    "seconds_ratio",
+    "memory_ratio",
+)
+"""What is measured on a checkpoint by itself, in the order it is shown; each where the probe has it."""
+
+_PLAIN = ("checkpoint_test_accuracy", "retain_accuracy", "forget_accuracy")
+
+_PAIRED: dict[str, Callable[[_Trio], float]] = {
+    "accuracy_gap": lambda trio: (
+        trio.value("checkpoint_test_accuracy") - _value(trio.retrained, "checkpoint_test_accuracy")
+    ),
+    "tow": lambda trio: _tow(trio, "forget_accuracy"),
+    "tow_mia": lambda trio: _tow(trio, "mia_confidence"),
+    "mia_gap": lambda trio: _gap(trio, "mia_confidence"),
+    "relearn_ratio": lambda trio: _ratio(trio, "relearn_epochs"),
+}
+"""What follows from a checkpoint and the references of its kit, seed by seed."""
+
+_DISTRIBUTIONS = ("klom", "ulira", "neurips_score")
+
+
+def _value(cell: CheckpointResult, key: str) -> float:
+    if key not in cell.values:
+        raise UndefinedMetric(f"{key} has no value for {cell.probe}/{cell.seed}")
+    return cell.values[key]
+
+
+def _by_seed(
+    key: str, condition: ProbeCondition, value: Callable[[_Trio], float], trios: Sequence[_Trio]
+) -> Measurement:
+    try:
+        return summarize(key, condition.label, [value(trio) for trio in trios])
+    except UndefinedMetric as error:
+        return _missing(key, condition, "not_measurable", str(error))
+
+
+def _pooled(key: str, label: str, value: float, interval: tuple[float, float] | None = None) -> Measurement:
+    bounds = None if interval is None else (rounded(interval[0]), rounded(interval[1]))
+    return Measurement(metric=key, condition=label, status="ok", pooled=rounded(value), pooled_ci95=bounds)
+
+
+def _missing(key: str, condition: ProbeCondition, status: str, reason: str) -> Measurement:
+    return Measurement.model_validate({"metric": key, "condition": condition.label, "status": status, "reason": reason})
+
+
+def _seeds(condition: ProbeCondition, tier: Tier) -> tuple[int, ...]:
+    return tuple(range(condition.seeds.quick if tier == "quick" else condition.seeds.full))
