@@ -23,6 +23,7 @@ LAYERS = {
     "bench.files": "records",
     "bench.machine": "records",
     "bench.metrics.catalog": "records",
+    "bench.metrics.gus_statistics": "records",
     "bench.problems": "records",
     "bench.protocol": "records",
     "bench.protocols": "records",
