@@ -25,6 +25,7 @@ LAYERS = {
     "bench.machine": "records",
     "bench.metrics.catalog": "records",
     "bench.models.layouts": "records",
+    "bench.metrics.gus_statistics": "records",
     "bench.problems": "records",
     "bench.protocol": "records",
     "bench.protocols": "records",
