@@ -1,6 +1,6 @@
 """steps: batches, optimizers and single steps that unlearners share.
 
-May import torch, bench.training and bench.unlearners.unlearner.
+May import torch, bench.errors, bench.training and bench.unlearners.unlearner.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.errors import UsageProblem
 from bench.protocol import Augmentation
 from bench.training import Labeled, augment_batch
 from bench.unlearners.unlearner import Meter
@@ -32,7 +33,12 @@ def batches(
 def endless_batches(
     data: Labeled, size: int, generator: torch.Generator, augmentation: Augmentation = NO_AUGMENTATION
 ) -> Iterator[Labeled]:
-    """Yield random batches for ever, one pass over the set after the other."""
+    """Yield random batches for ever, one pass over the set after the other.
+
+    Raises UsageProblem where there is no batch to yield: for a set, or a size, of fewer than two images.
+    """
+    if min(size, len(data.labels)) < 2:
+        raise UsageProblem(f"{len(data.labels)} images in batches of {size}: a batch needs at least two images")
     while True:
         yield from batches(data, min(size, len(data.labels)), generator, augmentation)
 
