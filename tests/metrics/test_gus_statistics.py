@@ -4,6 +4,7 @@ import math
 import random
 import subprocess
 import sys
+from itertools import pairwise
 from statistics import NormalDist
 
 import pytest
@@ -97,7 +98,7 @@ def test_the_curve_rises_from_corner_to_corner_and_its_area_is_the_auc(values):
     points = roc_points(values)
     assert (points[0].false_positive, points[0].true_positive) == (0.0, 0.0)
     assert (points[-1].false_positive, points[-1].true_positive) == (1.0, 1.0)
-    pairs = list(zip(points, points[1:], strict=False))
+    pairs = list(pairwise(points))
     assert all(a.false_positive <= b.false_positive and a.true_positive <= b.true_positive for a, b in pairs)
     area = sum((b.false_positive - a.false_positive) * a.true_positive for a, b in pairs)
     assert area == pytest.approx(auc(values), abs=1e-12)
