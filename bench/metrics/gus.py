@@ -30,26 +30,36 @@ class GaussianScores:
 
 
 def gaussian_scores(model: nn.Module, base: Labeled, noise: Tensor, sigma: float) -> GaussianScores:
-    """Return I = -<g, xi> / (sigma ||g||) for each item, where g is the gradient of the loss at the base image.
+    """Return the score of each item, where g is the gradient of the loss at the item's image before noise.
 
     base: images before noise (N, C, H, W), in the coordinates that the noise was added in, and the labels trained on.
-    noise: xi, shaped like the images, each value drawn from N(0, sigma^2), neither clipped nor rounded.
-    sigma: the standard deviation that the noise was drawn with, in the same units; not one measured from it.
+    noise, sigma: see noise_scores. Raises ValueError where shapes differ or sigma is not positive.
+    """
+    if noise.shape != base.images.shape:
+        raise ValueError(f"noise {tuple(noise.shape)} does not have the shape of the images {tuple(base.images.shape)}")
+    return noise_scores(input_gradients(model, base.images, base.labels, batch_size=BATCH_SIZE), noise, sigma)
+
+
+def noise_scores(gradients: Tensor, noise: Tensor, sigma: float) -> GaussianScores:
+    """Return I = -<g, xi> / (sigma ||g||) for each item.
+
+    gradients: g, (N, d). noise: xi, (N, ...) with d values each from N(0, sigma^2), neither clipped nor rounded, in the
+    coordinates of the gradients. sigma: the standard deviation that the noise was drawn with, not one measured from it.
     For a network that does not depend on xi every score is drawn from N(0, 1), whatever the network.
     Raises ValueError where shapes differ or sigma is not positive.
     """
-    if noise.shape != base.images.shape or sigma <= 0:
-        raise ValueError(f"noise {tuple(noise.shape)}, images {tuple(base.images.shape)}, sigma {sigma}")
-    gradients = input_gradients(model, base.images, base.labels, batch_size=BATCH_SIZE).double()  # (N, d)
-    products = (gradients * noise.to(gradients.device).double().flatten(1)).sum(1)
-    norms = torch.linalg.vector_norm(gradients, dim=1)
-    defined = [
-        (product, norm)
+    directions = noise.flatten(1).to(gradients.device, torch.float64)
+    if directions.shape != gradients.shape or sigma <= 0:
+        raise ValueError(f"noise {tuple(directions.shape)}, gradients {tuple(gradients.shape)}, sigma {sigma}")
+    slopes = gradients.double()
+    products = (slopes * directions).sum(1)
+    norms = torch.linalg.vector_norm(slopes, dim=1)
+    values = tuple(
+        -product / (sigma * norm)
         for product, norm in zip(products.tolist(), norms.tolist(), strict=True)
         if norm > 0 and math.isfinite(norm) and math.isfinite(product)
-    ]
-    values = tuple(-product / (sigma * norm) for product, norm in defined)
-    return GaussianScores(values, skipped=len(noise) - len(values))
+    )
+    return GaussianScores(values, skipped=len(gradients) - len(values))
 
 
 def input_gradients(model: nn.Module, images: Tensor, labels: Tensor, *, batch_size: int) -> Tensor:
