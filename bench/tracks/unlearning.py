@@ -213,14 +213,13 @@ def _gaussian(condition: ProbeCondition, trios: Sequence[_Trio], margin: float) 
     found = [_by_seed("gus_residual", condition, lambda trio: trio.value("gus") / _value(trio.original, "gus"), trios)]
     rates = {"gus_tpr_001": 0.001, "gus_tpr_01": 0.01, "gus_tpr_05": 0.05, "gus_tpr_10": 0.1}
     for key, rate in rates.items():
-        share = gus_statistics.tpr_at(scores, rate)
-        found.append(_pooled(key, label, share.value, (share.low, share.high)))
-    two_sided = gus_statistics.tpr_at(scores, 0.01, two_sided=True)
-    found.append(_pooled("gus_tpr_two_sided", label, two_sided.value, (two_sided.low, two_sided.high)))
+        found.append(_rate(key, label, gus_statistics.tpr_at(scores, rate)))
+    found.append(_rate("gus_tpr_two_sided", label, gus_statistics.tpr_two_sided_at(scores, 0.01)))
     found.append(_pooled("gus_auc", label, gus_statistics.auc(scores)))
-    found.append(_pooled("gus_p", label, gus_statistics.pooled_p(scores)))
-    found.append(_pooled("gus_bound", label, gus_statistics.equivalence_bound(scores)))
-    found.append(_pooled("gus_equivalence_p", label, gus_statistics.equivalence_p(scores, margin)))
+    found.append(_pooled("gus_p", label, gus_statistics.pooled_test(scores).two_sided))
+    claim = gus_statistics.equivalence(scores, margin)
+    found.append(_pooled("gus_bound", label, claim.bound))
+    found.append(_pooled("gus_equivalence_p", label, claim.p_value))
     return found
 
 
@@ -309,6 +308,10 @@ def _by_seed(
         return summarize(key, condition.label, [value(trio) for trio in trios])
     except UndefinedMetric as error:
         return _missing(key, condition, "not_measurable", str(error))
+
+
+def _rate(key: str, label: str, found: gus_statistics.Rate) -> Measurement:
+    return _pooled(key, label, found.value, (found.interval.low, found.interval.high))
 
 
 def _pooled(key: str, label: str, value: float, interval: tuple[float, float] | None = None) -> Measurement:
