@@ -13,7 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from bench.problems import Problem, quoted, visible
-from bench.submission import MANIFEST_NAME, Artifact, ArtifactDraft, CraftRecipe, Manifest, manifest_table
+from bench.submission import MANIFEST_NAME, Artifact, ArtifactDraft, CraftRecipe, manifest_model, manifest_table
 from bench.toml_lines import NumberTooLong, key_lines, line_of, pointer_to
 
 FILL_IN = "FILL-IN"
@@ -30,6 +30,11 @@ class ManifestText:
     shown: str
     table: dict[str, Any]
     lines: dict[str, int]
+
+    @property
+    def model(self) -> type[BaseModel]:
+        """What the manifest is read as: that of its track."""
+        return manifest_model(self.table)
 
     def problem(self, pointer: str, code: str, message: str, remedy: str, **more: Any) -> Problem:
         """Return a problem at a JSON pointer of this manifest, with its line."""
@@ -73,11 +78,11 @@ def find_problems(manifest: ManifestText) -> list[Problem]:
     unfilled = list(_fill_ins(manifest.table))
     problems = [_fill_in_problem(manifest, pointer, text) for pointer, text in unfilled]
     try:
-        Manifest.model_validate(manifest.table)
+        manifest.model.model_validate(manifest.table)
     except ValidationError as error:
         known = {pointer for pointer, _ in unfilled}
         items = [item for item in error.errors(include_url=False) if not _is_echo(item)]
-        misspelled = _misspelled(items)
+        misspelled = _misspelled(items, manifest.model)
         found = [_explain(manifest, item, misspelled) for item in items if item["loc"] not in misspelled.values()]
         problems += [problem for problem in found if problem.pointer not in known]
     return problems
@@ -142,12 +147,12 @@ def _is_echo(item: Any) -> bool:
 Location = tuple[str | int, ...]
 
 
-def _misspelled(items: list[Any]) -> dict[Location, Location]:
+def _misspelled(items: list[Any], model: type[BaseModel]) -> dict[Location, Location]:
     """Return the unknown keys that come nearest to a key missing from their table, each with that key's location."""
     missing = {item["loc"] for item in items if item["type"] == "missing"}
     meant: dict[Location, Location] = {}
     for location in (item["loc"] for item in items if item["type"] == "extra_forbidden" and missing):
-        key = (*location[:-1], _nearest(str(location[-1]), _keys_at(location[:-1])))
+        key = (*location[:-1], _nearest(str(location[-1]), _keys_at(model, location[:-1])))
         if key in missing and key not in meant.values():
             meant[location] = key
     return meant
@@ -161,7 +166,7 @@ def _explain(manifest: ManifestText, item: Any, misspelled: dict[Location, Locat
         return _missing(manifest, location)
     pointer = pointer_to(*location)
     if kind == "extra_forbidden":
-        known = _keys_at(location[:-1])
+        known = _keys_at(manifest.model, location[:-1])
         remedy = f"remove it; keys here: {', '.join(known)}"
         remedy = suggest(str(location[-1]), known, "" if location in misspelled else remedy)
         return manifest.problem(pointer, "unknown-key", f"unknown key {quoted(str(location[-1]))}", remedy)
@@ -176,9 +181,9 @@ def _missing(manifest: ManifestText, location: Location) -> Problem:
     return manifest.problem(parent + pointer_to(key), "missing-key", message, f"add it {where}; `bench new` shows how")
 
 
-def _keys_at(location: Location) -> list[str]:
-    """Return the keys that the record at a location may have."""
-    record: type[BaseModel] = Manifest
+def _keys_at(model: type[BaseModel], location: Location) -> list[str]:
+    """Return the keys that the record at a location of a manifest may have."""
+    record = model
     for part in location:
         if isinstance(part, str):
             record = next(found for name, found in _records_in(record) if name == part)

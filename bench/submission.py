@@ -255,7 +255,7 @@ class UnlearnCost(Record):
     """What unlearning one checkpoint cost, as its maker says.
 
     compute_share: relative to training the original, a forward pass counted once and a backward pass twice.
-    seconds: wall clock; training_seconds: of training the original on the same machine.
+    seconds: wall clock, or processor time of one thread; training_seconds: of training the original on that machine.
     memory_ratio: largest memory relative to that of training, where it was measured.
     """
 

@@ -1,13 +1,12 @@
 """Runs a reference unlearner on a challenge kit and counts what it costs. Imports torch."""
 
 import hashlib
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 
-from bench.challenges import Kit, KitRequest, new_model, state_arrays
+from bench.challenges import Kit, KitRequest, computing_seconds, new_model, state_arrays
 from bench.checkpoints import encode_checkpoint
 from bench.errors import TrainingDiverged
 from bench.provenance import describe_hardware
@@ -51,7 +50,7 @@ def run_unlearner(request: KitRequest, kit: Kit, recipe: UnlearnRecipe, device: 
     stream = f"{request.stream}/{recipe.unlearner}"
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    clock = time.perf_counter()
+    clock = computing_seconds(device)
     found = unlearner.run(
         UnlearnInput(
             model=model.eval(),
@@ -66,7 +65,7 @@ def run_unlearner(request: KitRequest, kit: Kit, recipe: UnlearnRecipe, device: 
         )
     )
     arrays = state_arrays(found)
-    seconds = time.perf_counter() - clock
+    seconds = computing_seconds(device) - clock
     if not all(torch.isfinite(value).all() for value in found.state_dict().values()):
         raise TrainingDiverged(f"{recipe.unlearner} on {request.probe}/{request.seed}: weights are not finite")
     content = encode_checkpoint(arrays)

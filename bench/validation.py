@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bench.artifacts import SUFFIX, MissingArtifact, Perturbation, read_perturbation
 from bench.attacks import ATTACKS
 from bench.budgets import allowed_norms, allows_norm
+from bench.checkpoint_validation import unlearning_problems
 from bench.errors import BenchError, DatasetMissing, InvalidSubmission, RefusedArtifact, UnknownName, UsageProblem
 from bench.manifest_problems import ManifestText, find_problems, is_fill_in, parse_text, suggest
 from bench.metrics.catalog import METRICS
@@ -58,16 +59,25 @@ def validate_folder(
     manifest = _read_manifest(folder)
     if isinstance(manifest, Problem):
         return [manifest, *(found for found in _entry_problems(folder, {MANIFEST_NAME}) if found.unsafe)]
-    known = {name: load_protocol(name) for name in protocol_ids()} if protocols is None else protocols
     problems = find_problems(manifest)
     if not any(problem.pointer == "/slug" for problem in problems):
         problems += _slug_problems(folder, manifest)
+    if manifest.table.get("track") == "unlearning":
+        problems += [*unlearning_problems(folder, manifest), *_reported_problems(manifest)]
+        problems += _unlisted_problems(folder, manifest)
+        return _sorted(manifest, problems)
+    known = {name: load_protocol(name) for name in protocol_ids()} if protocols is None else protocols
     problems += [*_protocol_problems(manifest, known), *_artifact_table_problems(manifest, known)]
     problems += _reported_problems(manifest)
     reader = _Reader(folder, manifest, known, load_data or _load_data)
     for index, artifact in manifest.artifacts():
         problems += _artifact_problems(reader, f"/artifact/{index}", artifact)
     problems += _unlisted_problems(folder, manifest)
+    return _sorted(manifest, problems)
+
+
+def _sorted(manifest: ManifestText, problems: list[Problem]) -> list[Problem]:
+    """Return each problem once, those of the manifest first, in the order of its lines."""
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file != manifest.shown, problem.line or 0))
 
 

@@ -41,6 +41,7 @@ LAYERS = {
     "bench.artifacts": "gate",
     "bench.budgets": "gate",
     "bench.checkpoint_check": "gate",
+    "bench.checkpoint_validation": "gate",
     "bench.checkpoints": "gate",
     "bench.manifest_problems": "gate",
     "bench.perturbation_check": "gate",

@@ -3,7 +3,6 @@
 Never imports pandas, altair or jinja2.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from bench.checkpoints import CheckpointFile, parse_checkpoint, read_checkpoint
 from bench.errors import InvalidSubmission
 from bench.files import write_atomically
 from bench.metrics.closeness import activation_distance, zero_retrain_forgetting
-from bench.metrics.difficulty import embeddings, entanglement_score, memorization_proxy
+from bench.metrics.difficulty import confidence, embeddings, entanglement_score, logits_of
 from bench.metrics.membership import loss_attack, loss_threshold_tpr, svc_membership
 from bench.metrics.relearning import relearn_epochs
 from bench.models.layouts import checkpoint_layout
@@ -211,10 +210,12 @@ def _closeness(given: _Measuring) -> dict[str, float]:
 
 def _difficulty(given: _Measuring) -> dict[str, float]:
     """Facts of the kit, the same for every submission: how hard its forget set is for the original."""
+    sure = confidence(logits_of(given.original, given.forget.images), given.forget.labels)
     features = [embeddings(given.original, part.images) for part in (given.retain, given.forget)]
     return {
         "entanglement": entanglement_score(*features),
-        "memorization": float(memorization_proxy(given.original, given.forget).mean()),
+        "memorization": 1
+        - float(confidence(logits_of(given.original, given.forget.images), given.forget.labels).mean()),
     }
 
 
@@ -239,7 +240,3 @@ def _logits(model: nn.Module, data: Labeled) -> np.ndarray:
 def _probabilities(model: nn.Module, data: Labeled) -> np.ndarray:
     logits = torch.from_numpy(_logits(model, data))
     return F.softmax(logits, dim=1).numpy()
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
