@@ -81,7 +81,7 @@ class Kit:
 
 @dataclass(frozen=True)
 class KitRequest:
-    """Which kit. root: folder that holds `.bench`; seed: of the kit, from 0."""
+    """Which kit. root: folder that holds `.bench`; probe: label of the condition; seed: of the kit, from 0."""
 
     root: Path
     protocol: UnlearningProtocol
@@ -111,12 +111,12 @@ def open_kit(request: KitRequest, device: torch.device, progress: Callable[[int,
 def kit_folder(request: KitRequest, secret: Secret) -> Path:
     """Return where a kit lies; other settings, another secret or other code mean another folder."""
     protocol, condition = request.protocol, request.protocol.condition(request.probe)
-    modules = {*KIT_MODULES, module_of("model", protocol.model, MODELS), module_of("probe", request.probe, PROBES)}
+    modules = {*KIT_MODULES, module_of("model", protocol.model, MODELS), module_of("probe", condition.probe, PROBES)}
     asked = {
         "dataset": protocol.dataset.model_dump(mode="json"),
         "model": protocol.model,
         "recipe": protocol.recipe.model_dump(mode="json"),
-        "probe": condition.model_dump(mode="json", exclude={"primary", "seeds"}),
+        "probe": condition.model_dump(mode="json", exclude={"name", "primary", "seeds"}),
         "secret": secret.commitment,
         "code": code_digest(modules),
     }
@@ -126,12 +126,17 @@ def kit_folder(request: KitRequest, secret: Secret) -> Path:
 
 def complete_settings(request: KitRequest) -> dict[str, Setting]:
     """Return all settings of a kit's probe: the protocol's, else the defaults. Raises UsageProblem for a wrong name."""
-    probe: Probe = resolve("probe", request.probe, PROBES)
-    stated = request.protocol.condition(request.probe).settings
-    unknown = stated.keys() - probe.defaults.keys()
+    defaults, stated = probe_of(request).defaults, request.protocol.condition(request.probe).settings
+    unknown = stated.keys() - defaults.keys()
     if unknown:
         raise UsageProblem(f"{request.protocol.id}: {request.probe} has no setting {sorted(unknown)[0]!r}")
-    return {**probe.defaults, **stated}
+    return {**defaults, **stated}
+
+
+def probe_of(request: KitRequest) -> Probe:
+    """Return the probe that a kit is of."""
+    probe: Probe = resolve("probe", request.protocol.condition(request.probe).probe, PROBES)
+    return probe
 
 
 def new_model(request: KitRequest, purpose: str, device: torch.device) -> nn.Module:
@@ -224,9 +229,8 @@ def _images(request: KitRequest, device: torch.device) -> tuple[Labeled, Labeled
 
 
 def _poison(request: KitRequest, secret: Secret, clean: Labeled, test: Labeled, device: torch.device) -> Poison:
-    probe: Probe = resolve("probe", request.probe, PROBES)
     protocol = request.protocol
-    return probe.make(
+    return probe_of(request).make(
         ProbeInput(
             train=clean,
             test=test,

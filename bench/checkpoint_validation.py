@@ -85,7 +85,7 @@ def _kit_problems(
         )
     if name not in known:
         return
-    seeds = {item.probe: item.seeds.full for item in known[name].probes}
+    seeds = {item.label: item.seeds.full for item in known[name].probes}
     if checkpoint.probe not in seeds:
         remedy = suggest(checkpoint.probe, seeds, f"probes of {name}: {', '.join(seeds)}")
         yield manifest.problem(f"{at}/probe", "probe", f"{name} has no probe {quoted(checkpoint.probe)}", remedy)

@@ -203,7 +203,7 @@ def _records_in(record: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]
 
 _FORMS = {
     r"^[0-9a-f]{64}$": "64 lower-case hex digits, as `sha256sum FILE` prints",
-    r"^[a-z0-9](?:[a-z0-9-]{1,46})[a-z0-9]$": "3 to 48 of a-z, 0-9 and '-', with no '-' at either end",
+    r"^[a-z0-9](?:[a-z0-9-]{0,46})[a-z0-9]$": "2 to 48 of a-z, 0-9 and '-', with no '-' at either end",
     r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$": "an ORCID such as 0000-0002-1825-0097",
     r"^[A-Za-z0-9-]{1,39}$": "a GitHub user name without '@'",
 }

@@ -40,7 +40,7 @@ def check_slug(slug: str) -> None:
         TypeAdapter(Slug).validate_python(slug)
     except ValidationError as error:
         raise UsageProblem(
-            f"{quoted(slug)} cannot be a slug; use 3 to 48 of a-z, 0-9 and '-', with no '-' at either end"
+            f"{quoted(slug)} cannot be a slug; use 2 to 48 of a-z, 0-9 and '-', with no '-' at either end"
         ) from error
 
 

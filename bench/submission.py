@@ -69,7 +69,7 @@ Name = Annotated[str, Field(min_length=1, max_length=280), AfterValidator(_one_l
 Sentence = Annotated[str, Field(min_length=1, max_length=280), AfterValidator(_one_line)]
 Block = Annotated[str, Field(max_length=4000), AfterValidator(_plain)]
 Link = Annotated[str, Field(max_length=500), AfterValidator(_https)]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{1,46})[a-z0-9]$")]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,46})[a-z0-9]$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

@@ -19,11 +19,13 @@ Setting = int | float | bool | str
 class ProbeCondition(Record):
     """A probe that every submission is measured with; one of them is the primary one.
 
+    name: of the condition, where one probe is asked for at several counts; that of the probe by default.
     count: items of the training set that the probe changes and that have to be forgotten.
     settings: of the probe, by name; what is not stated is as the probe's file says.
     """
 
     probe: str
+    name: str = ""
     primary: bool = False
     count: PositiveInt
     seeds: SeedCount
@@ -31,8 +33,8 @@ class ProbeCondition(Record):
 
     @property
     def label(self) -> str:
-        """Short name, unique within a protocol: that of the probe."""
-        return self.probe
+        """Short name, unique within a protocol."""
+        return self.name or self.probe
 
 
 class ComputeBudget(Record):
@@ -84,9 +86,9 @@ class UnlearningProtocol(Record):
 
     @model_validator(mode="after")
     def _one_primary(self) -> "UnlearningProtocol":
-        names = [item.probe for item in self.probes]
+        names = [item.label for item in self.probes]
         if len(set(names)) != len(names):
-            raise ValueError("a probe is listed twice")
+            raise ValueError("two conditions have one name")
         if sum(item.primary for item in self.probes) != 1:
             raise ValueError("exactly one probe is the primary one")
         return self
@@ -104,17 +106,17 @@ class UnlearningProtocol(Record):
         """The probe that the ranking is about."""
         return next(condition for condition in self.probes if condition.primary)
 
-    def condition(self, probe: str) -> ProbeCondition:
-        """Return the condition of a probe. Raises KeyError where the protocol does not have it."""
+    def condition(self, label: str) -> ProbeCondition:
+        """Return a condition by its label. Raises KeyError where the protocol does not have it."""
         for condition in self.probes:
-            if condition.probe == probe:
+            if condition.label == label:
                 return condition
-        raise KeyError(probe)
+        raise KeyError(label)
 
     def cells(self, tier: Tier) -> tuple["ProbeCell", ...]:
         """Return every cell of a tier, probes in file order, seeds innermost."""
         return tuple(
-            ProbeCell(self.model, condition.probe, seed)
+            ProbeCell(self.model, condition.label, seed)
             for condition in self.probes
             for seed in range(condition.seeds.quick if tier == "quick" else condition.seeds.full)
         )
@@ -122,7 +124,10 @@ class UnlearningProtocol(Record):
 
 @dataclass(frozen=True, order=True)
 class ProbeCell:
-    """One unit of work: a checkpoint of a model for a probe and a seed, on the protocol's data set."""
+    """One unit of work: a checkpoint of a model for a probe and a seed, on the protocol's data set.
+
+    probe: label of the condition.
+    """
 
     model: str
     probe: str

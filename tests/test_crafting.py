@@ -45,8 +45,8 @@ def test_progress_goes_to_stderr_only(tmp_path, protocol, monkeypatch, capsys):
 
 def test_what_cannot_be_written_is_refused_before_anything_is_crafted(tmp_path, protocol, monkeypatch):
     monkeypatch.setattr(crafting, "_craft", lambda *_: pytest.fail("crafted first"))
-    with pytest.raises(UsageProblem, match="'em' cannot be a slug; use 3 to 48"):
-        craft_submission(tmp_path, "em", protocol, slug="em", seed=0)
+    with pytest.raises(UsageProblem, match="'e' cannot be a slug; use 2 to 48"):
+        craft_submission(tmp_path, "em", protocol, slug="e", seed=0)
     write_clean(tmp_path)
     with pytest.raises(UsageProblem, match="choose another --slug"):
         craft_submission(tmp_path, "em", protocol, slug="clean", seed=0)

@@ -14,6 +14,7 @@ from bench.code_digest import code_digest
 from bench.data.identity import data_refs
 from bench.errors import UndefinedMetric
 from bench.metrics import gus_statistics
+from bench.metrics.closeness import Pair, absolute_gap, relearn_ratio, removal, retrain_distance, tow
 from bench.models import MODELS
 from bench.probes import PROBES
 from bench.protocol import Dataset, Tier
@@ -31,7 +32,7 @@ from bench.results import (
     summarize,
 )
 from bench.submission import Checkpoint, UnlearnRecipe
-from bench.unlearning_protocol import ProbeCell, ProbeCondition, UnlearningProtocol
+from bench.unlearning_protocol import CheckpointMetrics, ProbeCell, ProbeCondition, UnlearningProtocol
 
 CELL_MODULES = (
     "bench.data.perturbed",
@@ -49,7 +50,7 @@ CELL_MODULES = (
 )
 """Modules that decide what is measured on a checkpoint; a cell adds those of its model and probe."""
 
-METRIC_MODULES = ("bench.metrics.gus_statistics", "bench.results", "bench.tracks.unlearning")
+METRIC_MODULES = ("bench.metrics.closeness", "bench.metrics.gus_statistics", "bench.results", "bench.tracks.unlearning")
 """Modules that decide what follows from measured checkpoints."""
 
 REFERENCES = ("original", "retrain")
@@ -119,11 +120,11 @@ def checkpoint_key(
             "challenge": challenge,
             "data": [split.model_dump(mode="json") for split in data_refs(protocol.dataset)],
             "recipe": protocol.recipe.model_dump(mode="json", exclude_defaults=True),
-            "probe": condition.model_dump(mode="json", exclude={"primary", "seeds"}),
+            "probe": condition.model_dump(mode="json", exclude={"name", "primary", "seeds"}),
             "metrics": protocol.metrics.model_dump(mode="json"),
             "model": cell.model,
             "seed": cell.seed,
-            "code_sha256": code_digest(cell_modules(cell.model, cell.probe)),
+            "code_sha256": code_digest(cell_modules(cell.model, condition.probe)),
         }
     )
 
@@ -165,13 +166,13 @@ def measure_probes(
     """
     found: list[Measurement] = []
     for condition in protocol.probes:
-        cells = [ProbeCell(protocol.model, condition.probe, seed) for seed in _seeds(condition, tier)]
+        cells = [ProbeCell(protocol.model, condition.label, seed) for seed in _seeds(condition, tier)]
         if not cells:
             reason = f"not part of tier {tier}"
             found += [_missing(key, condition, "not_run", reason) for key in (*_PLAIN, *_PAIRED)]
             continue
         trios = [_Trio(own[cell], original[cell], retrained[cell]) for cell in cells]
-        found += _measured(condition, trios, effect_key(trios), protocol.metrics.equivalence_margin)
+        found += _measured(condition, trios, protocol.metrics)
         models = protocol.metrics.distribution_models
         reason = f"needs {models} checkpoints of one forget set; each kit has a forget set of its own"
         found += [_missing(key, condition, "not_run", reason) for key in _DISTRIBUTIONS]
@@ -188,21 +189,18 @@ REMOVAL: dict[str, str] = {
 """The value that says how much of a probe's poison is left, as each probe's file states it."""
 
 
-def effect_key(trios: Sequence[_Trio]) -> str:
-    """Return the value that says how much of the poison is left."""
-    return REMOVAL[trios[0].own.probe]
-
-
-def _measured(condition: ProbeCondition, trios: Sequence[_Trio], effect: str, margin: float) -> list[Measurement]:
+def _measured(condition: ProbeCondition, trios: Sequence[_Trio], settings: CheckpointMetrics) -> list[Measurement]:
+    effect, relearn_limit = REMOVAL[condition.probe], settings.relearn_epochs
     values = [key for key in _OWN if all(key in trio.own.values for trio in trios)]
     found = [_by_seed(key, condition, methodcaller("value", key), trios) for key in values]
     found += [_by_seed(key, condition, value, trios) for key, value in _PAIRED.items()]
     found += [
         _by_seed("removal", condition, lambda trio: _removal(trio, effect), trios),
-        _by_seed("retrain_distance", condition, lambda trio: abs(1 - _removal(trio, effect)), trios),
+        _by_seed("retrain_distance", condition, lambda trio: _distance(trio, effect), trios),
+        _by_seed("relearn_ratio", condition, lambda trio: _relearning(trio, relearn_limit), trios),
     ]
     if all(trio.own.gaussian is not None for trio in trios):
-        found += _gaussian(condition, trios, margin)
+        found += _gaussian(condition, trios, settings.equivalence_margin)
     return found
 
 
@@ -224,26 +222,26 @@ def _gaussian(condition: ProbeCondition, trios: Sequence[_Trio], margin: float) 
 
 
 def _removal(trio: _Trio, effect: str) -> float:
-    """Return the share of the poison's effect that is gone: 0 as in the original, 1 as in the retrained network."""
-    before, after = _value(trio.original, effect), _value(trio.retrained, effect)
-    if abs(before - after) < 1e-6:
-        raise UndefinedMetric("the poison has no effect on the original, so none of it can be removed")
-    return (before - trio.value(effect)) / (before - after)
+    return removal(trio.value(effect), original=_value(trio.original, effect), retrained=_value(trio.retrained, effect))
 
 
-def _gap(trio: _Trio, key: str) -> float:
-    return abs(trio.value(key) - _value(trio.retrained, key))
+def _distance(trio: _Trio, effect: str) -> float:
+    return retrain_distance(
+        trio.value(effect), original=_value(trio.original, effect), retrained=_value(trio.retrained, effect)
+    )
+
+
+def _relearning(trio: _Trio, limit: int) -> float:
+    own, retrained = trio.value("relearn_epochs"), _value(trio.retrained, "relearn_epochs")
+    return relearn_ratio(int(own), int(retrained), limit=limit)
+
+
+def _pair(trio: _Trio, key: str) -> Pair:
+    return Pair(trio.value(key), _value(trio.retrained, key))
 
 
 def _tow(trio: _Trio, first: str) -> float:
-    return (1 - _gap(trio, first)) * (1 - _gap(trio, "retain_accuracy")) * (1 - _gap(trio, "checkpoint_test_accuracy"))
-
-
-def _ratio(trio: _Trio, key: str) -> float:
-    base = _value(trio.retrained, key)
-    if base == 0:
-        raise UndefinedMetric(f"{key} of the retrained network is 0")
-    return trio.value(key) / base
+    return tow(_pair(trio, first), _pair(trio, "retain_accuracy"), _pair(trio, "checkpoint_test_accuracy"))
 
 
 _OWN = (
@@ -287,8 +285,7 @@ _PAIRED: dict[str, Callable[[_Trio], float]] = {
     ),
     "tow": lambda trio: _tow(trio, "forget_accuracy"),
     "tow_mia": lambda trio: _tow(trio, "mia_confidence"),
-    "mia_gap": lambda trio: _gap(trio, "mia_confidence"),
-    "relearn_ratio": lambda trio: _ratio(trio, "relearn_epochs"),
+    "mia_gap": lambda trio: absolute_gap(_pair(trio, "mia_confidence")),
 }
 """What follows from a checkpoint and the references of its kit, seed by seed."""
 

@@ -13,20 +13,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.challenges import Kit, KitRequest, complete_settings, new_model, open_kit
+from bench.challenges import Kit, KitRequest, complete_settings, new_model, open_kit, probe_of
 from bench.checkpoints import CheckpointFile, parse_checkpoint, read_checkpoint
 from bench.errors import InvalidSubmission
 from bench.files import write_atomically
 from bench.metrics.closeness import activation_distance, zero_retrain_forgetting
 from bench.metrics.difficulty import confidence, embeddings, entanglement_score, logits_of
-from bench.metrics.membership import loss_attack, loss_threshold_tpr, svc_membership
-from bench.metrics.relearning import relearn_epochs
+from bench.metrics.membership import loss_rates, starting_kit_accuracy, svc_membership, true_label_losses
+from bench.metrics.relearning import relearn_epochs, relearn_target
 from bench.models.layouts import checkpoint_layout
-from bench.probes import PROBES
-from bench.probes.probe import Effect, Probe
-from bench.registry import resolve
+from bench.probes.probe import Effect
 from bench.results import CheckpointResult, GaussianCurve, rounded
-from bench.runtime import generator_for, seed_for
+from bench.runtime import generator_for
 from bench.tracks.unlearning import CheckpointJob, Submitted
 from bench.training import Labeled, accuracy
 from bench.unlearning import run_unlearner
@@ -151,8 +149,7 @@ def _loaded(request: KitRequest, state: Mapping[str, Tensor], device: torch.devi
 
 
 def _probe_effect(given: _Measuring, request: KitRequest) -> Effect:
-    probe: Probe = resolve("probe", request.probe, PROBES)
-    return probe.measure(given.own, given.kit.poison, given.kit.test, complete_settings(request))
+    return probe_of(request).measure(given.own, given.kit.poison, given.kit.test, complete_settings(request))
 
 
 def _curve(effect: Effect) -> GaussianCurve | None:
@@ -179,27 +176,26 @@ def _memberships(given: _Measuring) -> dict[str, float]:
     members = Labeled(given.retain.images[:limit], given.retain.labels[:limit])
     held_out = Labeled(given.kit.test.images[:limit], given.kit.test.labels[:limit])
     sides = [(_logits(given.own, part), part.labels.cpu().numpy()) for part in (members, held_out, given.forget)]
-    attacks = svc_membership(*sides[0], *sides[1], *sides[2])
-    seed = seed_for(given.job.cell.label, "membership") % 2**32
+    attacks = svc_membership(*sides[0], *sides[1], *sides[2], limit=limit)
+    losses = [true_label_losses(*side) for side in (sides[2], sides[1])]
+    generator = generator_for(given.job.cell.label, "membership")
     return {
         **{f"mia_{feature}": value for feature, value in attacks.items()},
-        "mia_loss": loss_attack(*sides[2], *sides[1], seed=seed),
-        "mia_tpr_01": loss_threshold_tpr(*sides[2], *sides[1], fpr=0.01),
+        "mia_loss": starting_kit_accuracy(*losses, generator=generator),
+        "mia_tpr_01": loss_rates(*losses)[0.01].rate,
     }
 
 
 def _closeness(given: _Measuring) -> dict[str, float]:
     probabilities = [_probabilities(model, given.forget) for model in (given.own, given.retrained, given.fresh)]
     settings = given.job.protocol.metrics
-    with torch.inference_mode():
-        target = float(F.cross_entropy(given.original(given.forget.images).double(), given.forget.labels))
     return {
-        "activation_distance": activation_distance(probabilities[0], probabilities[1]),
+        "activation_distance": activation_distance(probabilities[0], probabilities[1], norm="l1"),
         "zrf": zero_retrain_forgetting(probabilities[0], probabilities[2]),
         "relearn_epochs": relearn_epochs(
             given.own,
             given.forget,
-            target,
+            relearn_target(given.original, given.forget),
             learning_rate=settings.relearn_rate,
             limit=settings.relearn_epochs,
             batch_size=given.job.protocol.recipe.batch_size,
@@ -214,8 +210,7 @@ def _difficulty(given: _Measuring) -> dict[str, float]:
     features = [embeddings(given.original, part.images) for part in (given.retain, given.forget)]
     return {
         "entanglement": entanglement_score(*features),
-        "memorization": 1
-        - float(confidence(logits_of(given.original, given.forget.images), given.forget.labels).mean()),
+        "memorization": 1 - float(sure.mean()),
     }
 
 
