@@ -24,6 +24,7 @@ LAYERS = {
     "bench.files": "records",
     "bench.machine": "records",
     "bench.metrics.catalog": "records",
+    "bench.metrics.metric": "records",
     "bench.models.layouts": "records",
     "bench.metrics.gus_statistics": "records",
     "bench.problems": "records",
