@@ -342,12 +342,19 @@ def _evaluated_record(item: "Evaluated") -> dict[str, Any]:
     }
 
 
+_SAID = {
+    "ue": ("test_accuracy", "accuracy_drop", "ud"),
+    "unlearning": ("gus", "gus_bound", "removal", "checkpoint_test_accuracy", "accuracy_gap"),
+}
+"""The metrics that an evaluation prints, by track."""
+
+
 def _print_one(item: "Evaluated") -> None:
     own = len(item.result.outcome.cells)
     work = f"{item.trained} of {own} cells measured" if item.trained else f"all {own} cells are stored, no training"
     typer.echo(f"{item.plan.label}, tier {item.plan.tier}: {work}")
     for condition in item.result.subject.conditions:
-        for key in ("test_accuracy", "accuracy_drop", "ud"):
+        for key in _SAID[item.plan.protocol.track]:
             found = item.result.measurement(key, condition.label)
             if found is not None:
                 typer.echo(f"  {condition.label:<22} {key:<14} {_in_words(found)}")
@@ -361,9 +368,11 @@ def _print_one(item: "Evaluated") -> None:
 def _in_words(found: "Measurement") -> str:
     from bench.metrics.catalog import METRICS
 
+    metric = METRICS[found.metric]
+    if found.pooled is not None:
+        return f"{found.pooled:.{metric.decimals}f}, all seeds together"
     if found.mean is None or found.per_seed is None:
         return f"{found.status}: {found.reason}"
-    metric = METRICS[found.metric]
     scale, unit = {"fraction": (100, " %"), "points": (100, " points")}.get(metric.unit, (1, ""))
     mean = f"{scale * found.mean:.{metric.decimals}f}{unit}"
     if found.ci95 is None:

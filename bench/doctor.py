@@ -18,7 +18,7 @@ from bench import __version__
 from bench.data import FINDERS
 from bench.data.places import cache_folder
 from bench.errors import DatasetMissing
-from bench.protocol import load_protocol, protocol_ids
+from bench.unlearning_protocol import all_protocol_ids, load_any_protocol
 
 PYTHON = (3, 11)
 PACKAGES = (
@@ -105,7 +105,7 @@ def check_torch() -> Iterator[Finding]:
 
 def check_data_sets() -> Iterator[Finding]:
     """Check which data sets are there, as far as the protocols need them; opens no file."""
-    protocols = [load_protocol(protocol_id) for protocol_id in protocol_ids()]
+    protocols = [load_any_protocol(protocol_id) for protocol_id in all_protocol_ids()]
     for name, find in FINDERS.items():
         asked = {item.dataset.train.select.first for item in protocols if item.dataset.name == name}
         for first in sorted(asked or {None}, key=lambda count: count or sys.maxsize):

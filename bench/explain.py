@@ -17,14 +17,28 @@ from bench.defenses import DEFENSES
 from bench.errors import UnknownName
 from bench.metrics.catalog import METRICS
 from bench.models import MODELS
+from bench.probes import PROBES
 from bench.protocol import load_protocol, protocol_ids
+from bench.unlearners import UNLEARNERS
+from bench.unlearning_protocol import (
+    all_protocol_ids,
+    load_any_protocol,
+    load_unlearning_protocol,
+    unlearning_protocol_ids,
+)
 
-_TABLES: dict[str, Mapping[str, str]] = {"models": MODELS, "attacks": ATTACKS, "defenses": DEFENSES}
+_TABLES: dict[str, Mapping[str, str]] = {
+    "models": MODELS,
+    "attacks": ATTACKS,
+    "defenses": DEFENSES,
+    "probes": PROBES,
+    "unlearners": UNLEARNERS,
+}
 
 _UNPINNED = "; what is not pinned is measured, and stored with each result"
 
-KINDS = ("protocols", "datasets", "models", "attacks", "defenses", "metrics", "probes", "unlearners")
-"""What can be listed; probes and unlearners belong to the unlearning track, which has none yet."""
+KINDS = ("protocols", "datasets", "models", "attacks", "defenses", "probes", "unlearners", "metrics")
+"""What can be listed."""
 
 
 def list_names(kind: str) -> dict[str, str]:
@@ -32,13 +46,11 @@ def list_names(kind: str) -> dict[str, str]:
     if kind in _TABLES:
         return {name: _first_line(entry) for name, entry in _TABLES[kind].items()}
     readers: dict[str, Callable[[], dict[str, str]]] = {
-        "protocols": lambda: {name: load_protocol(name).title for name in protocol_ids()},
+        "protocols": lambda: {name: load_any_protocol(name).title for name in all_protocol_ids()},
         "datasets": lambda: {
             name: _summary(sys.modules[loader.__module__].__doc__) for name, loader in DATASETS.items()
         },
         "metrics": lambda: {key: metric.label for key, metric in METRICS.items()},
-        "probes": dict,
-        "unlearners": dict,
     }
     if kind not in readers:
         raise UnknownName("kind", kind, KINDS)
@@ -51,6 +63,8 @@ def explain(name: str) -> str:
         return _explain_metric(name)
     if name in protocol_ids():
         return _explain_protocol(name)
+    if name in unlearning_protocol_ids():
+        return _explain_unlearning_protocol(name)
     for kind in KINDS:
         if name in list_names(kind):
             return f"{name} ({kind.removesuffix('s')})\n\n{list_names(kind)[name]}"
@@ -59,7 +73,8 @@ def explain(name: str) -> str:
 
 def _explain_metric(key: str) -> str:
     metric = METRICS[key]
-    better = {"lower": "lower protects better", "higher": "higher protects better", "neither": "describes, not ranked"}
+    verb = "protects" if metric.track == "ue" else "unlearns"
+    better = {"lower": f"lower {verb} better", "higher": f"higher {verb} better", "neither": "describes, not ranked"}
     return "\n\n".join(
         [
             f"{metric.label} [{metric.key}], {metric.unit}, {better[metric.direction]}",
@@ -102,6 +117,32 @@ def _explain_protocol(protocol_id: str) -> str:
         ),
         f"SAL: estimator {sal.estimator}, radius {sal.epsilon} of each layer's norm, {measured}",
         f"Conditions: {conditions}",
+    ]
+    return "\n".join(lines)
+
+
+def _explain_unlearning_protocol(protocol_id: str) -> str:
+    protocol = load_unlearning_protocol(protocol_id)
+    recipe, dataset, budget = protocol.recipe, protocol.dataset, protocol.budget
+    probes = [
+        f"Probe {item.label}: {item.count} items, {item.seeds.quick} quick and {item.seeds.full} full seeds, "
+        + ", ".join(f"{name} {value}" for name, value in item.settings.items())
+        for item in protocol.probes
+    ]
+    lines = [
+        f"{protocol.title} [{protocol.id}]",
+        "",
+        protocol.summary,
+        *protocol.notes,
+        "",
+        f"Data: {dataset.name}, {dataset.train.images} training images, {dataset.test.images} test images",
+        (
+            f"Network: {protocol.model}, trained for {recipe.epochs} epochs, batch {recipe.batch_size}, "
+            f"learning rate {recipe.learning_rate}"
+        ),
+        f"Budget: {budget.share:.0%} of the compute of training, or {', '.join(map(str, budget.levels))} %",
+        *probes,
+        f"Gone: |GUS| below {protocol.metrics.equivalence_margin} by two one-sided tests",
     ]
     return "\n".join(lines)
 

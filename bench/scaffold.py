@@ -12,16 +12,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import UsageProblem
 from bench.problems import quoted
-from bench.submission import FAMILIES, MANIFEST_NAME, Slug
+from bench.submission import FAMILIES, MANIFEST_NAME, UNLEARNING_FAMILIES, Slug
 
 
 def create_submission(root: Path, track: Literal["ue", "unlearning"], slug: str) -> list[Path]:
     """Write `<root>/submissions/<slug>/submission.toml` with every key explained; return what was written.
 
-    Raises UsageProblem for a bad slug, an existing folder, or a track that cannot be submitted to.
+    Raises UsageProblem for a bad slug or an existing folder.
     """
-    if track != "ue":
-        raise UsageProblem(f"track {quoted(track)} takes no submissions yet; available: ue")
     check_slug(slug)
     folder = root / "submissions" / slug
     try:
@@ -29,7 +27,8 @@ def create_submission(root: Path, track: Literal["ue", "unlearning"], slug: str)
     except FileExistsError as error:
         raise UsageProblem(f"{folder} exists already; choose another slug, or edit what is there") from error
     path = folder / MANIFEST_NAME
-    text = _MANIFEST.substitute(slug=slug, today=date.today().isoformat(), families=" | ".join(FAMILIES))
+    template, families = _TEMPLATES[track]
+    text = template.substitute(slug=slug, today=date.today().isoformat(), families=" | ".join(families))
     path.write_text(text, encoding="utf-8")
     return [path]
 
@@ -102,3 +101,55 @@ conflict_of_interest = "none"
 artifact_license = "FILL-IN: for example CC-BY-4.0"
 publish = "FILL-IN: true, without quotes, to agree that artifacts and results are published"
 """)
+
+
+_CHECKPOINTS = Template("""\
+# A submission to the unlearning track. submissions/README.md explains each key.
+# `bench challenge unlearning-digits-v1` writes the kits: unlearn from each original, hand in one checkpoint for each.
+# Replace every FILL-IN, then run: bench validate submissions/$slug
+
+schema = "bench.submission/1"
+track = "unlearning"
+slug = "$slug"  # the name of this folder
+protocols = ["unlearning-digits-v1"]  # one or more of `bench list protocols`
+submitted = $today
+
+[method]
+name = "FILL-IN: the method's name, as readers know it"
+family = "FILL-IN: one of $families"
+summary = "FILL-IN: one plain sentence, at most 280 characters"
+
+[[authors]]  # once for each author
+name = "FILL-IN: your name"
+# orcid = "0000-0002-1825-0097"
+# github = "your-name"
+
+[links]  # https only; each may be left out
+# paper = "https://..."
+# code = "https://..."
+# license = "MIT"
+
+[[artifact]]  # once for each probe and seed of the protocol
+role = "checkpoint"
+protocol = "unlearning-digits-v1"
+probe = "gaussian"
+seed = 0
+path = "checkpoints/gaussian-0.safetensors"  # inside this folder; the network's tensors under their own names
+sha256 = "FILL-IN: what `sha256sum FILE` prints"
+bytes = "FILL-IN: the size of the file in bytes, without quotes"
+original = "FILL-IN: sha256 of original.safetensors in the kit that you started from"
+# cost = { compute_share = 0.1, seconds = 12.5, hardware = "one H200" }  # compute relative to training the original
+
+[disclosure]
+attempts_before_this = 0  # versions of this method that were evaluated before
+search_trials = 0  # settings that were tried
+tuned_on_retrained = "FILL-IN: true or false, without quotes: did a retrained model have a part in the choice?"
+test_set_used = "FILL-IN: true or false, without quotes: did you look at test accuracy while tuning?"
+conflict_of_interest = "none"
+
+[agreement]
+artifact_license = "FILL-IN: for example CC-BY-4.0"
+publish = "FILL-IN: true, without quotes, to agree that artifacts and results are published"
+""")
+
+_TEMPLATES = {"ue": (_MANIFEST, FAMILIES), "unlearning": (_CHECKPOINTS, UNLEARNING_FAMILIES)}

@@ -177,9 +177,7 @@ def scale(metric: Metric) -> float:
 
 def unit_words(metric: Metric) -> str:
     """Return the unit in words, as a column header or a fact states it."""
-    return {"fraction": "%", "points": "percentage points", "ratio": "ratio", "nats": "nats", "layers": "layers"}[
-        metric.unit
-    ]
+    return {"fraction": "%", "points": "percentage points", "p": "p-value"}.get(metric.unit, metric.unit)
 
 
 def condition_words(label: str) -> str:
