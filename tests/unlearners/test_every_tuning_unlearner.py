@@ -118,9 +118,7 @@ def test_epochs_that_are_asked_for_are_done_and_counted_whatever_the_budget_says
 
 @pytest.mark.parametrize("unlearner", STEPPING, ids=name_of)
 def test_images_are_augmented_as_in_training(unlearner: Unlearner) -> None:
-    plain = Recipe(
-        epochs=2, batch_size=16, learning_rate=0.1, momentum=0.9, weight_decay=0.0, schedule="constant"
-    )
+    plain = Recipe(epochs=2, batch_size=16, learning_rate=0.1, momentum=0.9, weight_decay=0.0, schedule="constant")
     flipped = plain.model_copy(update={"augmentation": Augmentation(flip=True)})
     assert not same(
         run(unlearner, recipe=plain, **lively(unlearner)), run(unlearner, recipe=flipped, **lively(unlearner))

@@ -54,7 +54,9 @@ def test_a_second_retraining_draws_weights_order_and_augmentation_anew() -> None
         purposes = asked.setdefault(unlearner.name, set())
         given = make_input(unlearner, recipe=FLIPPING)
         make_model, generator = given.make_model, given.generator
-        object.__setattr__(given, "make_model", lambda purpose, p=purposes, f=make_model: (p.add(purpose), f(purpose))[1])
+        object.__setattr__(
+            given, "make_model", lambda purpose, p=purposes, f=make_model: (p.add(purpose), f(purpose))[1]
+        )
         object.__setattr__(given, "generator", lambda purpose, p=purposes, f=generator: (p.add(purpose), f(purpose))[1])
         unlearner.run(given)
     assert len(asked[RETRAIN.name]) == len(asked[RETRAIN_SECOND.name]) == 3

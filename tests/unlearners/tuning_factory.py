@@ -16,9 +16,7 @@ from bench.unlearning_protocol import Setting
 CLASSES = 3
 RETAIN = 64
 FORGET = 12
-RECIPE = Recipe(
-    epochs=4, batch_size=16, learning_rate=0.1, momentum=0.9, weight_decay=5e-4, schedule="cosine"
-)
+RECIPE = Recipe(epochs=4, batch_size=16, learning_rate=0.1, momentum=0.9, weight_decay=5e-4, schedule="cosine")
 
 
 def small_net(key: str) -> nn.Sequential:
