@@ -20,7 +20,7 @@ def tune_with_noise(given: UnlearnInput) -> nn.Module:
     through the velocity and come out up to 1 / (1 - momentum) times as large; the publication does not say which.
     Running batch statistics get no noise.
     """
-    draws = given.generator("noise")
+    draws = on_device(given.generator("noise"), next(given.model.parameters()).device)
     spread = given.number("noise_variance") ** 0.5
 
     def shake(parameters: Sequence[nn.Parameter], rate: float) -> None:
@@ -33,10 +33,20 @@ def tune_with_noise(given: UnlearnInput) -> nn.Module:
 
 @torch.no_grad()
 def add_noise(parameters: Sequence[nn.Parameter], std: float, generator: torch.Generator) -> None:
-    """Add independent normal noise of a standard deviation to parameters in place, drawn on the CPU."""
+    """Add independent normal noise of a standard deviation to parameters in place; all on the generator's device."""
     for parameter in parameters:
-        noise = torch.randn(parameter.shape, generator=generator).to(parameter.device)
-        parameter.add_(noise, alpha=std)
+        parameter.add_(torch.randn(parameter.shape, generator=generator, device=generator.device), alpha=std)
+
+
+def on_device(generator: torch.Generator, device: torch.device) -> torch.Generator:
+    """Return a CPU generator as it is where the device is the CPU, and one on the device that it seeds elsewhere.
+
+    A value for every weight at every step would take longer to draw on the CPU than the step takes on the device.
+    """
+    if device.type == "cpu":
+        return generator
+    seed = int(torch.randint(2**63 - 1, (), generator=generator))
+    return torch.Generator(device).manual_seed(seed)
 
 
 NGD = Unlearner(

@@ -44,8 +44,8 @@ def leave_teacher(
 ) -> None:
     """Ascend on beta T^2 KL(teacher || student) in one pass over the forget set.
 
-    The gradient is exactly zero while both give the same logits: what tells them apart at first is that the student's
-    batches are normalized by their own statistics. Its running statistics are kept.
+    The gradient is zero while both give the same logits: what tells them apart at first is that the student's batches
+    are normalized by their own statistics. Its running statistics are kept.
     """
     size = int(given.number("forget_batch_size"))
     with statistics_kept(student):

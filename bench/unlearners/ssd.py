@@ -16,6 +16,7 @@ def dampen_selected(given: UnlearnInput) -> nn.Module:
     """Return the model with dampened weights; no gradient step is taken and nothing is drawn.
 
     I_D is over all training data, retained and forgotten: both are passed once, in eval mode, without augmentation.
+    That is what it costs, one epoch, also where the budget is smaller.
     """
     model, size = given.model.eval(), int(given.number("fisher_batch"))
     forget, forget_batches = squared_gradients(model, given.forget, size)
