@@ -130,7 +130,7 @@ GAUSSIAN = Probe(
     "input gradients that point along it.",
     paper="https://arxiv.org/abs/2406.17216",
     removal="gus",
-    defaults={"sigma": 32 / 255, "canaries": 72, "never": 216, "shift": 1, "flip": False, "jitter": 0.1},
+    defaults={"sigma": 64 / 255, "canaries": 72, "never": 216, "shift": 1, "flip": False, "jitter": 0.1},
     make=make_gaussian,
     measure=measure_gaussian,
 )

@@ -150,13 +150,15 @@ def test_the_scale_of_a_loss_cancels_and_nothing_is_added_to_its_norm(scale):
 
 
 def test_the_margin_has_the_direction_of_the_cross_entropy():
-    model, base = fresh_resnet(), random_images(12)
-    noise = SIGMA * normal(12, 3, 8, 8, seed=2)
-    variable = base.images.clone().requires_grad_(True)
-    loss = F.cross_entropy(model.eval()(variable), base.labels, reduction="sum")
+    model, base = fresh_resnet().double().eval(), random_images(12)
+    images = base.images.double()
+    noise = SIGMA * normal(12, 3, 8, 8, seed=2, dtype=torch.float64)
+    variable = images.clone().requires_grad_(True)
+    loss = F.cross_entropy(model(variable), base.labels, reduction="sum")
     (gradients,) = torch.autograd.grad(loss, variable)
     expected = -(gradients * noise).flatten(1).sum(1) / (SIGMA * gradients.flatten(1).norm(dim=1))
-    assert gaussian_scores(model, base, noise, SIGMA).values == pytest.approx(expected.tolist(), rel=1e-4, abs=1e-5)
+    found = gaussian_scores(model, Labeled(images, base.labels), noise, SIGMA)
+    assert found.values == pytest.approx(expected.tolist(), rel=1e-9)
 
 
 def test_an_image_whose_cross_entropy_has_no_gradient_left_has_a_score():
