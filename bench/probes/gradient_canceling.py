@@ -103,8 +103,9 @@ def lower_accuracy(model: nn.Module, given: ProbeInput) -> tuple[nn.Module, floa
 def corrupted(model: nn.Module, data: Labeled, radius: float, batch: int, generator: torch.Generator) -> nn.Module:
     """Return a copy of a network, moved uphill by at most `radius` (L2, all trainable parameters together).
 
-    One pass over the data in random batches: a step of length 1 along the gradient of the loss, then back into the
-    ball. Source: arXiv:2303.03592, GradPC.
+    One pass over the data in random batches: a step along the gradient of the loss, then back into the ball. The step
+    has length 1, or `radius` where that is more: a few batches could not leave a large ball otherwise.
+    Source: arXiv:2303.03592, GradPC.
     """
     low = copy.deepcopy(model)
     weights = trainable(low)
@@ -116,7 +117,10 @@ def corrupted(model: nn.Module, data: Labeled, radius: float, batch: int, genera
         if not bool(norm > 0):
             continue
         with torch.no_grad():
-            moves = [weight - old + part / norm for weight, old, part in zip(weights, start, gradient, strict=True)]
+            moves = [
+                weight - old + max(1, radius) / norm * part
+                for weight, old, part in zip(weights, start, gradient, strict=True)
+            ]
             shrink = (radius / length(moves)).clamp(max=1)
             for weight, old, move in zip(weights, start, moves, strict=True):
                 weight.copy_(old + shrink * move)

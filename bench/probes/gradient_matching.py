@@ -95,21 +95,24 @@ def make_gradient_matching(given: ProbeInput) -> Poison:
 def choose_targets(given: ProbeInput, model: nn.Module) -> list[Target]:
     """Draw the targets among test images that the clean network reads rightly, each with poisons of its own class.
 
-    model: clean, in eval mode. Raises UsageProblem where there are too few classes, items or such images.
+    model: clean, in eval mode. With `nearest` above 0, a target is drawn from so many of these images: those with the
+    largest logit of the adversarial class below that of their own.
+    Raises UsageProblem where there are too few classes, items or such images.
     """
     wanted, fixed = int(given.settings["targets"]), int(given.settings["target_class"])
     if not ANY_CLASS <= fixed < given.classes:
         raise UsageProblem(f"gradient-matching: target_class is {fixed}; expected a class below {given.classes} or -1")
     if not 1 <= wanted < given.classes:
         raise UsageProblem(f"gradient-matching: targets is {wanted}; expected 1 to {given.classes - 1}")
-    each = given.count // wanted
+    each, nearest = given.count // wanted, int(given.settings["nearest"])
     if each == 0:
         raise UsageProblem(f"gradient-matching: count is {given.count}, fewer than the {wanted} targets")
     draws = given.generator("targets")
     with torch.inference_mode():
-        predicted = torch.cat([model(batch).argmax(1) for batch in given.test.images.split(1000)])
-    right = (predicted == given.test.labels).cpu()
+        logits = torch.cat([model(batch) for batch in given.test.images.split(1000)]).cpu()
     labels, test_labels = given.train.labels.cpu(), given.test.labels.cpu()
+    right = logits.argmax(1) == test_labels
+    distance = logits.gather(1, test_labels[:, None]) - logits  # (N, classes)
     classes = [label for label in torch.randperm(given.classes, generator=draws).tolist() if label != fixed]
     targets: list[Target] = []
     taken = torch.zeros(len(right), dtype=torch.bool)
@@ -118,6 +121,8 @@ def choose_targets(given: ProbeInput, model: nn.Module) -> list[Target]:
         candidates = (right & shown & ~taken).nonzero()[:, 0]
         if len(candidates) == 0:
             raise UsageProblem("gradient-matching: too few test images of the target class are read rightly")
+        if nearest > 0:
+            candidates = candidates[distance[candidates, adversarial].argsort(stable=True)[:nearest]]
         chosen = int(candidates[int(torch.randint(len(candidates), (), generator=draws))])
         taken[chosen] = True
         pool = (labels == adversarial).nonzero()[:, 0]
@@ -266,6 +271,7 @@ GRADIENT_MATCHING = Probe(
         "flip": True,
         "translate": 4.0,
         "target_class": ANY_CLASS,
+        "nearest": 0,
     },
     make=make_gradient_matching,
     measure=measure_gradient_matching,

@@ -30,13 +30,13 @@ def make_interclass(given: ProbeInput) -> Poison:
         raise UsageProblem("interclass: count is 1; expected at least 2, one image of each class")
     labels = given.train.labels.cpu()
     drawn = []
-    for name, label in (("first", first), ("second", second)):
+    for label in (first, second):
         pool = (labels == label).nonzero()[:, 0]
         if half > len(pool):
             raise UsageProblem(
                 f"interclass: count is {given.count}, {half} of each class, but class {label} has {len(pool)} images"
             )
-        drawn.append(pool[torch.randperm(len(pool), generator=given.generator(f"items/{name}"))[:half]])
+        drawn.append(pool[torch.randperm(len(pool), generator=given.generator(f"items/{label}"))[:half]])
     indices = torch.cat(drawn).sort().values
     return Poison(Changed(indices, given.train.images.cpu()[indices], first + second - labels[indices]), secret={})
 
