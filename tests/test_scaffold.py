@@ -61,6 +61,8 @@ def test_a_bad_slug_is_refused_and_nothing_is_written(tmp_path, slug):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_unlearning_track_says_that_it_is_not_available(tmp_path):
-    with pytest.raises(UsageProblem, match="no submissions yet"):
-        create_submission(tmp_path, "unlearning", "my-fog")
+def test_an_unlearning_manifest_names_each_thing_to_fill_in_and_nothing_else(tmp_path):
+    create_submission(tmp_path, "unlearning", "my-fog")
+    problems = validate_folder(tmp_path / "submissions" / "my-fog")
+    assert {problem.code for problem in problems} == {"fill-in"}
+    assert {problem.pointer for problem in problems} >= {"/method/name", "/artifact/0/original"}

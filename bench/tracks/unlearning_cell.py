@@ -182,7 +182,7 @@ def _memberships(given: _Measuring) -> dict[str, float]:
     return {
         **{f"mia_{feature}": value for feature, value in attacks.items()},
         "mia_loss": starting_kit_accuracy(*losses, generator=generator),
-        "mia_tpr_01": loss_rates(*losses)[0.01].rate,
+        "mia_tpr_01": loss_rates(losses[0], losses[1])[0.01].rate,
     }
 
 
