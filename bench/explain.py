@@ -157,9 +157,18 @@ def _first_line(entry: str) -> str:
     for node, following in pairwise([*tree.body, ast.Pass()]):
         if isinstance(node, ast.FunctionDef) and node.name == attribute:
             return _summary(ast.get_docstring(node))
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == attribute and _is_text(following):
-            return _summary(ast.literal_eval(following.value))
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == attribute:
+            if _is_text(following):
+                return _summary(ast.literal_eval(following.value))
+            if summary := _stated_summary(node.value):
+                return summary
     return _summary(ast.get_docstring(tree))
+
+
+def _stated_summary(value: ast.expr) -> str:
+    """Return the `summary` that an entry is built with, "" where it has none that can be read."""
+    stated = [item.value for item in value.keywords if item.arg == "summary"] if isinstance(value, ast.Call) else []
+    return str(stated[0].value) if stated and isinstance(stated[0], ast.Constant) else ""
 
 
 def _is_text(node: ast.stmt) -> TypeGuard[ast.Expr]:

@@ -3,6 +3,9 @@
 Imports nothing heavy, so that pages know a metric without importing the code that measures it.
 """
 
+from bench.metrics.catalog_checkpoints import CHECKPOINT_METRICS
+from bench.metrics.catalog_closeness import CLOSENESS_METRICS
+from bench.metrics.catalog_gaussian import GAUSSIAN_METRICS
 from bench.metrics.metric import Direction, Metric
 
 __all__ = ["METRICS", "Direction", "Metric"]
@@ -229,4 +232,6 @@ _ALL = (
     ),
 )
 
-METRICS: dict[str, Metric] = {metric.key: metric for metric in _ALL}
+METRICS: dict[str, Metric] = {
+    metric.key: metric for metric in (*_ALL, *CHECKPOINT_METRICS, *GAUSSIAN_METRICS, *CLOSENESS_METRICS)
+}
