@@ -21,7 +21,6 @@ from bench.errors import UsageProblem
 from bench.probes.gradient_matching import (
     GRADIENT_MATCHING,
     Brew,
-    Target,
     brew_poisons,
     choose_targets,
     match,
@@ -92,6 +91,22 @@ def test_a_fixed_target_class_is_kept(trained):
     given, model, _ = trained
     settings = {**given.settings, "targets": 3, "target_class": 2}
     assert [target.label for target in choose_targets(replace(given, count=9, settings=settings), model)] == [2, 2, 2]
+
+
+def test_a_near_target_has_the_smallest_lead_over_its_adversarial_class(trained):
+    """Counted image by image, among those that the clean network reads rightly and that show another class."""
+    given, model, _ = trained
+    target = choose_targets(replace(given, settings={**given.settings, "nearest": 1}), model)[0]
+    leads = {}
+    for number, label in enumerate(given.test.labels.tolist()):
+        logits = model(given.test.images[number : number + 1])[0].tolist()
+        if label != target.adversarial and max(logits) == logits[label]:
+            leads[number] = logits[label] - logits[target.adversarial]
+    nearest = min(leads, key=leads.__getitem__)
+    assert torch.equal(target.image[0], given.test.images[nearest])
+    among = choose_targets(replace(given, settings={**given.settings, "nearest": 4}), model)[0]
+    near = sorted(leads, key=leads.__getitem__)[:4]
+    assert any(torch.equal(among.image[0], given.test.images[number]) for number in near)
 
 
 def independent_objective(model, images, label, target, adversarial):
@@ -237,9 +252,3 @@ def test_success_and_probability_are_counted_by_hand():
 def test_what_cannot_be_made_is_refused(settings, message):
     with pytest.raises(UsageProblem, match=message):
         GRADIENT_MATCHING.make(given_matching(**settings))
-
-
-def test_a_target_is_a_record_of_one_image(trained):
-    _, _, target = trained
-    assert isinstance(target, Target)
-    assert target.image.shape == (1, 1, 4, 4)
