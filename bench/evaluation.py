@@ -17,7 +17,7 @@ from bench.execution.local import run_cells
 from bench.planning import Job, Plan, make_plan
 from bench.problems import exit_code, format_problems
 from bench.protocol import Tier
-from bench.results import AnyCell, Outcome, ReferenceRef, Result, Run, build_result, rounded, same_kind
+from bench.results import AnyCell, Outcome, ReferenceRef, Result, Run, build_result, rounded
 from bench.store import belongs_to, load_results, write_result
 from bench.submission import Submission, load_submission
 from bench.unlearning_protocol import load_any_protocol
@@ -172,7 +172,7 @@ def _conclude(plan: Plan, known: KnownCells, trained: set[str], options: Options
         references=tuple(
             ReferenceRef(role=role, cells=tuple(job.key for job in jobs)) for role, jobs in plan.references.items()
         ),
-        cells=same_kind(own),
+        cells=own,
     )
     result = build_result(plan.subject, outcome)
     replications = _replications(plan, known, trained) if options.fresh else ()

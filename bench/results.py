@@ -7,9 +7,9 @@ import hashlib
 import math
 import statistics
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 from scipy.special import stdtrit
 
 from bench.records import Record, canonical_bytes, digest
@@ -18,6 +18,20 @@ DECIMALS = 6
 """Measured values are rounded half to even to this many decimals before they are hashed."""
 
 SEAL_HEX = 4
+
+
+def _kind(value: Any) -> str:
+    """Say whether a part of a document is of the unlearning track: such parts name their probe."""
+    return (
+        "checkpoint"
+        if "probe" in (value if isinstance(value, dict) else getattr(type(value), "model_fields", ()))
+        else "training"
+    )
+
+
+_OF_TRACK = Discriminator(_kind)
+TRACK_TAGS = ("checkpoint", "training")
+"""What pydantic adds to the places of errors in parts that differ between tracks."""
 
 
 class ArtifactRef(Record):
@@ -40,6 +54,11 @@ class CheckpointRef(Record):
     sha256: str
     bytes: int
     original: str
+
+
+AnyArtifact = Annotated[
+    Annotated[ArtifactRef, Tag("training")] | Annotated[CheckpointRef, Tag("checkpoint")], _OF_TRACK
+]
 
 
 class ProtocolRef(Record):
@@ -84,6 +103,9 @@ class ProbeRef(Record):
     seeds: tuple[int, ...]
 
 
+AnyCondition = Annotated[Annotated[ConditionRef, Tag("training")] | Annotated[ProbeRef, Tag("checkpoint")], _OF_TRACK]
+
+
 class Subject(Record):
     """What was asked. Its digest is the result's `key`.
 
@@ -93,10 +115,10 @@ class Subject(Record):
     track: Literal["ue", "unlearning"]
     tier: Literal["quick", "full"]
     protocol: ProtocolRef
-    artifacts: tuple[ArtifactRef, ...] | tuple[CheckpointRef, ...]
+    artifacts: tuple[AnyArtifact, ...]
     evaluator: EvaluatorRef
     data: tuple[DataRef, ...]
-    conditions: tuple[ConditionRef, ...] | tuple[ProbeRef, ...]
+    conditions: tuple[AnyCondition, ...]
     challenge: str | None = None
 
 
@@ -184,7 +206,7 @@ class CheckpointResult(Record):
         return self.values["checkpoint_test_accuracy"]
 
 
-AnyCell = CellResult | CheckpointResult
+AnyCell = Annotated[Annotated[CellResult, Tag("training")] | Annotated[CheckpointResult, Tag("checkpoint")], _OF_TRACK]
 
 
 class Measurement(Record):
@@ -228,7 +250,7 @@ class Outcome(Record):
     checks: tuple[Check, ...]
     measurements: tuple[Measurement, ...]
     references: tuple[ReferenceRef, ...]
-    cells: tuple[CellResult, ...] | tuple[CheckpointResult, ...]
+    cells: tuple[AnyCell, ...]
 
 
 class Result(Record):
@@ -304,15 +326,6 @@ def rounded(value: float) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{value} cannot be stored; say what is missing with a status and a reason")
     return round(float(value), DECIMALS)
-
-
-def same_kind(cells: Sequence[AnyCell]) -> tuple[CellResult, ...] | tuple[CheckpointResult, ...]:
-    """Return cells of one track, as a result holds them. Raises TypeError for a mixture."""
-    training = tuple(cell for cell in cells if isinstance(cell, CellResult))
-    checkpoints = tuple(cell for cell in cells if isinstance(cell, CheckpointResult))
-    if training and checkpoints:
-        raise TypeError("cells of two tracks do not belong in one result")
-    return training or checkpoints
 
 
 def subject_key(subject: Subject) -> str:

@@ -19,6 +19,7 @@ from bench.files import write_atomically
 from bench.records import canonical_bytes, digest
 from bench.results import (
     SEAL_HEX,
+    TRACK_TAGS,
     ArtifactRef,
     CheckpointRef,
     Result,
@@ -217,4 +218,4 @@ def _broken(body: dict[str, Any], seal: str) -> list[str]:
 
 
 def _pointer(location: tuple[str | int, ...]) -> str:
-    return "/" + "/".join(str(part) for part in location)
+    return "/" + "/".join(str(part) for part in location if part not in TRACK_TAGS)

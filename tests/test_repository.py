@@ -6,10 +6,11 @@ import pytest
 
 from bench.data.identity import pin_stated
 from bench.problems import exit_code, format_problems
-from bench.protocol import load_protocol
 from bench.store import load_results
 from bench.submission import load_submission
 from bench.tracks.ue import build_subject
+from bench.tracks.unlearning import build_subject as build_checkpoint_subject
+from bench.unlearning_protocol import UnlearningProtocol, load_any_protocol
 from bench.validation import validate_folder
 from bench.verification import verify
 
@@ -35,7 +36,11 @@ def test_stored_results_were_measured_by_the_code_as_it_is(folder):
     assert load_submission(folder).manifest.protocols
     for stored in load_results(folder):
         subject = stored.result.subject
-        protocol = load_protocol(subject.protocol.id)
+        protocol = load_any_protocol(subject.protocol.id)
         dataset = pin_stated(protocol.dataset, subject.data)
-        now = build_subject(protocol, subject.tier, subject.artifacts, dataset)
+        if isinstance(protocol, UnlearningProtocol):
+            challenge = str(subject.challenge)
+            now = build_checkpoint_subject(protocol, subject.tier, subject.artifacts, dataset, challenge)
+        else:
+            now = build_subject(protocol, subject.tier, subject.artifacts, dataset)
         assert subject == now, f"{stored.path}: measured by other code or under another protocol text"
