@@ -22,11 +22,8 @@ SEAL_HEX = 4
 
 def _kind(value: Any) -> str:
     """Say whether a part of a document is of the unlearning track: such parts name their probe."""
-    return (
-        "checkpoint"
-        if "probe" in (value if isinstance(value, dict) else getattr(type(value), "model_fields", ()))
-        else "training"
-    )
+    names = value if isinstance(value, dict) else getattr(type(value), "model_fields", ())
+    return "checkpoint" if "probe" in names else "training"
 
 
 _OF_TRACK = Discriminator(_kind)
