@@ -256,13 +256,13 @@ class UnlearnCost(Record):
 
     compute_share: relative to training the original, a forward pass counted once and a backward pass twice.
     seconds: wall clock, or processor time of one thread; training_seconds: of training the original on that machine.
-    memory_ratio: largest memory relative to that of training, where it was measured.
+    peak_memory_bytes: largest memory of the accelerator, where one was used.
     """
 
     compute_share: float = Field(ge=0)
     seconds: float = Field(ge=0)
     training_seconds: float | None = Field(default=None, ge=0)
-    memory_ratio: float | None = Field(default=None, ge=0)
+    peak_memory_bytes: int | None = Field(default=None, gt=0)
     hardware: Name
 
 

@@ -74,6 +74,7 @@ def run_unlearner(request: KitRequest, kit: Kit, recipe: UnlearnRecipe, device: 
         compute_share=round(meter.spent / training, 6),
         seconds=round(seconds, 3),
         training_seconds=kit.seconds,
+        peak_memory_bytes=int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None,
         hardware=_hardware_words(hardware),
     )
     return Unlearned(content, hashlib.sha256(content).hexdigest(), cost)

@@ -25,6 +25,7 @@ from bench.models.layouts import checkpoint_layout
 from bench.probes.probe import Effect
 from bench.results import CheckpointResult, GaussianCurve, rounded
 from bench.runtime import generator_for
+from bench.submission import UnlearnCost
 from bench.tracks.unlearning import CheckpointJob, Submitted
 from bench.training import Labeled, accuracy
 from bench.unlearning import run_unlearner
@@ -84,7 +85,7 @@ def run_checkpoint(
         **_memberships(measuring),
         **_closeness(measuring),
         **_difficulty(measuring),
-        **_costs(job.own),
+        **_costs(job.own.checkpoint.cost, job.retrained.checkpoint.cost),
     }
     cell = CheckpointResult(
         key=job.key,
@@ -214,15 +215,15 @@ def _difficulty(given: _Measuring) -> dict[str, float]:
     }
 
 
-def _costs(submitted: Submitted) -> dict[str, float]:
-    cost = submitted.checkpoint.cost
-    if cost is None:
+def _costs(own: UnlearnCost | None, retrained: UnlearnCost | None) -> dict[str, float]:
+    """What the manifests say of cost, time and memory relative to retraining; nothing where they say nothing."""
+    if own is None:
         return {}
-    found = {"compute_share": cost.compute_share}
-    if cost.training_seconds:
-        found["seconds_ratio"] = cost.seconds / cost.training_seconds
-    if cost.memory_ratio is not None:
-        found["memory_ratio"] = cost.memory_ratio
+    found = {"compute_share": own.compute_share}
+    if retrained is not None and retrained.seconds > 0:
+        found["seconds_ratio"] = own.seconds / retrained.seconds
+    if retrained is not None and own.peak_memory_bytes and retrained.peak_memory_bytes:
+        found["memory_ratio"] = own.peak_memory_bytes / retrained.peak_memory_bytes
     return found
 
 
