@@ -126,7 +126,7 @@ def _explain_unlearning_protocol(protocol_id: str) -> str:
     recipe, dataset, budget = protocol.recipe, protocol.dataset, protocol.budget
     probes = [
         f"Probe {item.label}: {item.count} items, {item.seeds.quick} quick and {item.seeds.full} full seeds, "
-        + ", ".join(f"{name} {value}" for name, value in item.settings.items())
+        + (", ".join(f"{name} {value}" for name, value in item.settings.items()) or "settings as published")
         for item in protocol.probes
     ]
     lines = [
