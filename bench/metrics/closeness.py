@@ -176,3 +176,15 @@ def _of_two(
     if first == second or not chosen.any():
         raise UndefinedMetric(f"interclass confusion: classes {first} and {second} need examples and must differ")
     return found[chosen], true[chosen]
+
+
+def relearn_ratio(unlearned: int, retrained: int, *, limit: int) -> float:
+    """Return AIN, the relearn time of the unlearned model over that of the retrained one; 1 is best.
+
+    Below 1 the unlearned model remembers. Where the unlearned model stays above `limit` epochs the value is a lower
+    bound. Source: arXiv:2201.05629.
+    Raises UndefinedMetric where the retrained model needs no epoch or more than `limit`.
+    """
+    if not 1 <= retrained <= limit:
+        raise UndefinedMetric(f"AIN: the retrained model relearns in {retrained} epochs, 1 to {limit} are needed")
+    return unlearned / retrained
