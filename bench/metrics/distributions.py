@@ -76,7 +76,7 @@ class Ulira:
         return float(np.mean(self.scores_unlearned > null[place]))
 
 
-def label_margins(logits: ArrayLike, labels: ArrayLike) -> Values:
+def log_odds(logits: ArrayLike, labels: ArrayLike) -> Values:
     """Return m = z_y - logsumexp_{j != y} z_j = log(p_y / (1 - p_y)), float64 (..., N), for logits (..., N, C).
 
     labels: (N,). Exact where p_y is 0 or 1 in float64.
@@ -122,7 +122,7 @@ def klom_summary(values: ArrayLike) -> KlomSummary:
 def ulira(unlearned: ArrayLike, retrained: ArrayLike) -> Ulira:
     """Return how well a Gaussian likelihood ratio of confidences tells unlearned from retrained models.
 
-    unlearned, retrained: log(p_y / (1 - p_y)), (models, N), see label_margins; at least ULIRA_MODELS of each.
+    unlearned, retrained: log(p_y / (1 - p_y)), (models, N), see log_odds; at least ULIRA_MODELS of each.
     For each example a normal law is fitted to the models of either kind, without the model that is judged; standard
     deviations are at least 1e-3. A ratio of exactly 1 counts one half.
     Source: arXiv:2403.01218, with leave-one-out fits. Raises UndefinedMetric for too few models.

@@ -19,6 +19,7 @@ from bench.metrics.closeness import (
     interclass_error,
     js_divergences,
     kl_divergence,
+    relearn_ratio,
     removal,
     retrain_distance,
     signed_differences,
@@ -197,3 +198,16 @@ def test_two_equal_classes_are_refused():
 def test_the_smallest_float_has_a_divergence_too():
     smallest = np.array([[5e-324, 1.0]])
     assert js_divergences(smallest, [[0.0, 1.0]]) == pytest.approx([0.0])
+
+
+def test_the_relearn_ratio_divides_epochs():
+    assert relearn_ratio(7, 7, limit=20) == 1
+    assert relearn_ratio(2, 8, limit=20) == 0.25
+    # One more than the limit stands for `not within the limit`: a lower bound.
+    assert relearn_ratio(21, 7, limit=20) == 3
+
+
+@pytest.mark.parametrize("retrained", [0, 21])
+def test_a_ratio_without_a_count_to_divide_by_is_undefined(retrained):
+    with pytest.raises(UndefinedMetric, match="1 to 20"):
+        relearn_ratio(3, retrained, limit=20)

@@ -17,8 +17,8 @@ from bench.metrics.distributions import (
     klom,
     klom_floor,
     klom_summary,
-    label_margins,
     largest_epsilon,
+    log_odds,
     neurips_score,
     quality_ceiling,
     ulira,
@@ -35,17 +35,17 @@ def normal(models: int, examples: int, *, shift: float = 0.0, scale: float = 1.0
 
 def test_margins_are_log_odds_and_stay_finite():
     probabilities = np.array([[0.7, 0.2, 0.1], [0.25, 0.5, 0.25]])
-    assert label_margins(np.log(probabilities) + 3, [0, 1]) == pytest.approx([math.log(7 / 3), 0.0])
-    assert label_margins([[1000.0, 0.0]], [0]) == pytest.approx([1000.0])
-    assert label_margins([[1000.0, 0.0]], [1]) == pytest.approx([-1000.0])
+    assert log_odds(np.log(probabilities) + 3, [0, 1]) == pytest.approx([math.log(7 / 3), 0.0])
+    assert log_odds([[1000.0, 0.0]], [0]) == pytest.approx([1000.0])
+    assert log_odds([[1000.0, 0.0]], [1]) == pytest.approx([-1000.0])
 
 
 def test_margins_of_several_models_keep_their_axes():
     logits = np.random.default_rng(0).normal(size=(3, 5, 4))
     labels = [0, 1, 2, 3, 0]
-    found = label_margins(logits, labels)
+    found = log_odds(logits, labels)
     assert found.shape == (3, 5)
-    assert np.allclose(found[1], label_margins(logits[1], labels))
+    assert np.allclose(found[1], log_odds(logits[1], labels))
 
 
 def loop_klom(unlearned: np.ndarray, retrained: np.ndarray) -> list[float]:
