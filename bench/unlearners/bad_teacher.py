@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from bench.training import Labeled
-from bench.unlearners.plan import handed_over, planned_epochs
+from bench.unlearners.descent import finished, planned_epochs
 from bench.unlearners.steps import batches, distillation, take_step
 from bench.unlearners.unlearner import Unlearner, UnlearnInput
 
@@ -46,7 +46,7 @@ def unlearn_bad_teacher(given: UnlearnInput) -> nn.Module:
                 target = torch.where(forget, random(batch.images), competent(batch.images))  # (B, classes)
             loss = distillation(student(batch.images), target, temperature)
             take_step(optimizer, loss, len(batch.labels), given.meter, forward=FORWARDS)
-    return handed_over(student)
+    return finished(student)
 
 
 BAD_TEACHER = Unlearner(

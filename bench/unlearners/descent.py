@@ -20,9 +20,13 @@ SCHEDULES = ("constant", "cosine")
 
 
 def planned_epochs(given: UnlearnInput, examples: int, *, forward: float = 1.0, backward: float = 1.0) -> int:
-    """Return the setting `epochs`, or where it is 0 how many passes over so many examples are left in the budget."""
+    """Return the epochs that the setting `epochs` asks for, 0 meaning any number, as far as the budget pays for them.
+
+    examples, forward, backward: what one epoch costs, see Meter.affordable.
+    """
+    affordable = given.meter.affordable(examples, forward=forward, backward=backward)
     wanted = int(given.number("epochs"))
-    return wanted or given.meter.affordable(examples, forward=forward, backward=backward)
+    return min(wanted, affordable) if wanted else affordable
 
 
 def optimizer_for(given: UnlearnInput, parameters: Sequence[nn.Parameter]) -> torch.optim.SGD:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from bench.training import Labeled
-from bench.unlearners.plan import handed_over, planned_epochs
+from bench.unlearners.descent import finished, planned_epochs
 from bench.unlearners.steps import batches, mean_loss, sgd, take_step
 from bench.unlearners.unlearner import Unlearner, UnlearnInput
 from bench.unlearning_protocol import Setting
@@ -54,7 +54,7 @@ def run_two_phases(given: UnlearnInput, forget_loss: ForgetLoss) -> nn.Module:
             take_step(first, forget_loss(model, batch), len(batch.labels), given.meter)
         for batch in batches(given.retain, size, draws, given.recipe.augmentation):
             take_step(second, mean_loss(model, batch), len(batch.labels), given.meter)
-    return handed_over(model)
+    return finished(model)
 
 
 def unlearn_dual_ascent(given: UnlearnInput) -> nn.Module:

@@ -6,7 +6,7 @@ Imports torch. Source: arXiv:2304.04934.
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from bench.unlearners.plan import handed_over, planned_epochs
+from bench.unlearners.descent import finished, planned_epochs
 from bench.unlearners.steps import batches, mean_loss, sgd, take_step
 from bench.unlearners.unlearner import Unlearner, UnlearnInput
 
@@ -44,7 +44,7 @@ def unlearn_l1_sparse(given: UnlearnInput) -> nn.Module:
             loss = mean_loss(model, batch) + weight * l1_norm(model)
             take_step(optimizer, loss, len(batch.labels), given.meter)
         schedule.step()
-    return handed_over(model)
+    return finished(model)
 
 
 L1_SPARSE = Unlearner(

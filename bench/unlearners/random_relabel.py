@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bench.errors import UsageProblem
 from bench.training import Labeled
-from bench.unlearners.plan import handed_over, planned_epochs
+from bench.unlearners.descent import finished, planned_epochs
 from bench.unlearners.steps import batches, mean_loss, sgd, take_step
 from bench.unlearners.unlearner import Unlearner, UnlearnInput
 from bench.unlearning_protocol import Setting
@@ -65,7 +65,7 @@ def descend_relabeled(given: UnlearnInput, after_step: Callable[[], None]) -> nn
         for batch in _relabeled_epoch(given, labels, draws):
             take_step(optimizer, mean_loss(model, batch), len(batch.labels), given.meter)
             after_step()
-    return handed_over(model)
+    return finished(model)
 
 
 def _relabeled_epoch(given: UnlearnInput, labels: torch.Generator, draws: torch.Generator) -> Iterator[Labeled]:

@@ -71,10 +71,12 @@ def follow_teacher(
 
 
 def _planned(given: UnlearnInput) -> int:
-    """Return the setting `epochs`, or where it is 0 the most epochs that the budget pays for, both passes counted."""
+    """Return the setting `epochs`, 0 meaning any number, as far as the budget pays for them, both passes counted."""
     wanted = int(given.number("epochs"))
-    if wanted:
-        return wanted
+    return min(wanted, _affordable(given)) if wanted else _affordable(given)
+
+
+def _affordable(given: UnlearnInput) -> int:
     retain, forget = len(given.retain.labels), len(given.forget.labels)
     twofold, passes = given.meter.affordable(retain + forget, forward=FORWARD), int(given.number("msteps"))
     if twofold <= passes:

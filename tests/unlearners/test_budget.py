@@ -7,9 +7,9 @@ from torch import nn
 from bench.errors import TrainingDiverged
 from bench.unlearners.bad_teacher import BAD_TEACHER
 from bench.unlearners.data_modification import DATA_MODIFICATION
+from bench.unlearners.descent import finished, planned_epochs
 from bench.unlearners.dual_ascent import DUAL_ASCENT
 from bench.unlearners.l1_sparse import L1_SPARSE
-from bench.unlearners.plan import handed_over, planned_epochs
 from bench.unlearners.random_relabel import RANDOM_RELABEL
 from bench.unlearners.rum import RUM
 from bench.unlearners.salun import SALUN
@@ -85,8 +85,8 @@ def test_epochs_are_those_asked_for_or_what_the_budget_pays_for():
     assert planned_epochs(given_for(L1_SPARSE, limit=3 * 64 * 5), 64, forward=3) == 3
 
 
-def test_a_network_that_is_not_finite_is_not_handed_over():
+def test_a_network_that_is_not_finite_is_not_finished():
     model = given_for(L1_SPARSE).model
     nn.init.constant_(model[5].bias, float("nan"))
     with pytest.raises(TrainingDiverged, match=r"5\.bias"):
-        handed_over(model)
+        finished(model)

@@ -114,7 +114,7 @@ def _pairs(settings: dict[str, object]):  # type: ignore[no-untyped-def]
 
 
 def test_ngd_costs_what_gd_costs() -> None:
-    noisy, plain = make_input(NGD), make_input(GD)
+    noisy, plain = make_input(NGD, share=1.0), make_input(GD, share=1.0)
     NGD.run(noisy)
     GD.run(plain)
     assert noisy.meter.spent == plain.meter.spent == RECIPE.epochs * 76 // 64 * 64 * 3

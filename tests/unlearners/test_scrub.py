@@ -111,7 +111,7 @@ def test_a_student_that_equals_its_teacher_cannot_leave_it() -> None:
 
 
 def test_max_passes_come_first_and_every_epoch_ends_on_retained_data() -> None:
-    given = replace(make_input(SCRUB, epochs=3, msteps=2, forget_batch_size=6), meter=Diary(0.0))
+    given = replace(make_input(SCRUB, epochs=3, msteps=2, forget_batch_size=6), meter=Diary(1e6))
     SCRUB.run(given)
     retained, forgotten = [16] * 4, [6] * 2
     assert isinstance(given.meter, Diary)

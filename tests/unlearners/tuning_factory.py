@@ -66,7 +66,7 @@ def training_units(recipe: Recipe = RECIPE, count: int = RETAIN + FORGET) -> flo
 def make_input(
     unlearner: Unlearner,
     *,
-    share: float = 1.0,
+    share: float = 20.0,
     recipe: Recipe = RECIPE,
     key: str = "a",
     net: Callable[[str], nn.Module] = small_net,
