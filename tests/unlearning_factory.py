@@ -93,9 +93,9 @@ def make_checkpoint(left: Left, cell: ProbeCell, name: str) -> CheckpointResult:
     """A measured checkpoint; its Gaussian scores have exactly the mean that is asked for."""
     shift = left.wobble * (cell.seed - 1)
     values = {
-        "checkpoint_test_accuracy": left.accuracy + shift,
+        "checkpoint_test_accuracy": min(1.0, left.accuracy + shift),
         "retain_accuracy": min(1.0, left.accuracy + 0.02 + shift),
-        "forget_accuracy": left.forget_accuracy + shift / 2,
+        "forget_accuracy": min(1.0, left.forget_accuracy + shift / 2),
         "forget_clean_accuracy": left.forget_accuracy - 0.01,
         "mia_confidence": 0.1 + 0.3 * (1 - left.forget_accuracy),
         "activation_distance": abs(left.gus) / 3,

@@ -36,6 +36,7 @@ from bench.leaderboard.wording import (
     list_words,
     metric_named,
     number,
+    probe_short_words,
     probe_words,
     seeds_words,
     short_names,
@@ -120,16 +121,16 @@ def _row(entry: UnlearningEntry, protocol: UnlearningProtocol, places: Mapping[s
         role=entry.role,
         anchor=ANCHOR_WORDS[anchor] if anchor else "",
         rank=place.text if place else "",
-        groups=group_letters(place.standing.groups) if place else "",
+        groups=group_letters(place.ties) if place else "",
         place=str(list(places).index(entry.slug) + 1) if place else "",
         worst=_shown_worst(worst, result, DISTANCE),
-        worst_probe=probe_words(worst.probe) if worst.probe else "",
+        worst_probe=probe_short_words(worst.probe) if worst.probe else "",
         gus=_shown(result, "gus", gaussian),
         verdict=verdict(result, protocol),
         tpr=_shown(result, "gus_tpr_01", gaussian),
         accuracy=_shown(result, "checkpoint_test_accuracy", primary),
         gap=_shown_worst(gap, result, "accuracy_gap"),
-        gap_probe=probe_words(gap.probe) if gap.probe else "",
+        gap_probe=probe_short_words(gap.probe) if gap.probe else "",
         keeps=keeps_accuracy(result, protocol) if result else None,
         tow=_shown(result, "tow", primary),
         mia=_shown(result, "mia_gap", primary),
@@ -172,7 +173,7 @@ def _facts(board: UnlearningBoard, protocol: UnlearningProtocol) -> tuple[Fact, 
         Fact("Data", f"{data.name}, {data.classes} classes, {data.height} by {data.width} pixels"),
         Fact("Network", protocol.model),
         Fact("Probes", list_words(probe_words(condition.probe) for condition in protocol.probes)),
-        Fact("Largest budget", f"{protocol.budget.share:.0%} of the compute of training"),
+        Fact("Largest budget", f"{protocol.budget.share * 100:g}\u202f% of the compute of training"),
         Fact(
             "Submissions",
             f"{len(board.ranked)} ranked, {len(board.anchors)} references, {len(board.unranked)} unranked",
@@ -212,7 +213,7 @@ def _matrices(
 
 
 def _column(condition: ProbeCondition) -> str:
-    return f"{probe_words(condition.probe)}{' (primary)' if condition.primary else ''}"
+    return f"{probe_short_words(condition.probe)}{' (primary)' if condition.primary else ''}"
 
 
 def _matrix_rows(

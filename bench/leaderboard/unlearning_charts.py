@@ -18,9 +18,13 @@ LOWEST_RATE = 0.001
 
 _COLORS = alt.Scale(domain=[ENTRY, LOSING, REFERENCE], range=["var(--c1)", "var(--c3)", "var(--c2)"])
 _SHAPES = alt.Scale(domain=[ENTRY, LOSING, REFERENCE], range=["circle", "triangle-up", "diamond"])
-_SERIES = [OWN, RETRAINED, ORIGINAL, IDEAL]
-_SERIES_COLORS = alt.Scale(domain=_SERIES, range=["var(--c1)", "var(--c2)", "var(--c3)", "currentColor"])
-_SERIES_DASHES = alt.Scale(domain=_SERIES, range=[[1, 0], [6, 3], [2, 2], [1, 3]])
+_SERIES = {
+    OWN: ("var(--c1)", [1, 0]),
+    RETRAINED: ("var(--c2)", [6, 3]),
+    ORIGINAL: ("var(--c3)", [8, 3, 2, 3]),
+    IDEAL: ("currentColor", [1, 3]),
+}
+"""Color and dashes of a series; the same in every chart."""
 
 
 def forgetting_chart(
@@ -35,8 +39,8 @@ def forgetting_chart(
     x_domain, y_domain = _domain(rows["x"], floor=-4 * tolerance, ceiling=tolerance), _domain(rows["y"], ceiling=1.2)
     x_scale = alt.Scale(type="symlog", constant=1, domain=list(x_domain))
     y_scale = alt.Scale(type="symlog", constant=0.5, domain=list(y_domain))
-    x_axis = alt.Axis(values=_ticks(x_domain), grid=True)
-    y_axis = alt.Axis(values=_ticks(y_domain), grid=True)
+    x_axis = alt.Axis(values=_ticks(x_domain), format="~g")
+    y_axis = alt.Axis(values=_ticks(y_domain), format="~g")
     x = alt.X("x:Q", title=x_title, scale=x_scale, axis=x_axis)
     y = alt.Y("y:Q", title=y_title, scale=y_scale, axis=y_axis)
     color = alt.Color("role:N", scale=_COLORS, legend=alt.Legend(title=None, columns=1))
@@ -95,8 +99,7 @@ def roc_chart(rows: pd.DataFrame, *, name: str, description: str) -> Spec:
         .mark_line(strokeWidth=2, clip=True, aria=False)
         .encode(
             y=y,
-            color=alt.Color("series:N", scale=_SERIES_COLORS, legend=legend),
-            strokeDash=alt.StrokeDash("series:N", scale=_SERIES_DASHES, legend=legend),
+            **_series(rows, legend),
             tooltip=["series:N", alt.Tooltip("fpr:Q", format=".3~g"), alt.Tooltip("tpr:Q", format=".3~g")],
         )
         .properties(name=f"{name}_lines")
@@ -130,12 +133,22 @@ def score_chart(bars: pd.DataFrame, lines: pd.DataFrame, *, name: str, descripti
         .encode(
             x=alt.X("score:Q", title="score I of an item"),
             y=alt.Y("density:Q", title="density"),
-            color=alt.Color("series:N", scale=_SERIES_COLORS, legend=legend),
-            strokeDash=alt.StrokeDash("series:N", scale=_SERIES_DASHES, legend=legend),
+            **_series(lines, legend),
         )
         .properties(name=f"{name}_curves")
     )
     return finish(alt.layer(drawn, curves), name=name, description=description, width=340, height=240)
+
+
+def _series(rows: pd.DataFrame, legend: alt.Legend) -> dict[str, alt.Color | alt.StrokeDash]:
+    """Return how the series that occur in a frame are told apart."""
+    present = [name for name in _SERIES if name in set(rows["series"])]
+    colors = alt.Scale(domain=present, range=[_SERIES[name][0] for name in present])
+    dashes = alt.Scale(domain=present, range=[_SERIES[name][1] for name in present])
+    return {
+        "color": alt.Color("series:N", scale=colors, legend=legend),
+        "strokeDash": alt.StrokeDash("series:N", scale=dashes, legend=legend),
+    }
 
 
 def _domain(values: pd.Series, *, floor: float = 0.0, ceiling: float) -> tuple[float, float]:

@@ -69,7 +69,7 @@ def tradeoff_figure(board: UnlearningBoard) -> list[Figure]:
 def roc_figure(scores: Scores, *, name: str) -> Figure:
     """Draw the ROC curve of "this item was in the training set" from Gaussian scores, all seeds together."""
     rates = [LOWEST_RATE ** (1 - step / (ROC_STEPS - 1)) for step in range(ROC_STEPS - 1)]
-    drawn = [series for series in (OWN, RETRAINED) if scores.get(series)]
+    drawn = [series for series in (OWN, RETRAINED, ORIGINAL) if scores.get(series)]
     rows = [_rate_row(series, scores[series], rate) for series in drawn for rate in rates]
     rows += [(series, 1.0, 1.0, None, None) for series in drawn]
     rows += [(IDEAL, rate, rate, None, None) for rate in (LOWEST_RATE, 1.0)]

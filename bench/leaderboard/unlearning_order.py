@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.leaderboard.frame import seeds_of
-from bench.leaderboard.ranking import Standing, rank
+from bench.leaderboard.ranking import Standing, letter, rank
 from bench.leaderboard.sources import Sources, UnlearningEntry
 from bench.leaderboard.unlearning_contexts import Verdict
 from bench.leaderboard.wording import MINUS, STATUS_WORDS, probe_words
@@ -37,11 +37,15 @@ class WorstCase:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an entry stands: its standing among those of its group, and how many entries are before that group."""
+    """Where an entry stands: its standing among those of its group, and how many entries are before that group.
+
+    ties: letters of its tie groups, no letter being used by both groups of the board.
+    """
 
     standing: Standing
     before: int
     keeps: bool
+    ties: str
 
     @property
     def best(self) -> int:
@@ -104,10 +108,15 @@ def standings(sources: Sources, protocol: UnlearningProtocol) -> dict[str, Place
         if found is not None and stored is not None:
             groups[bool(keeps_accuracy(stored.result, protocol))][entry.slug] = found
     places: dict[str, Place] = {}
+    used = 0
     for keeps in (True, False):
-        before = len(places)
-        for standing in _ranked(groups[keeps]):
-            places[standing.slug] = Place(standing, before, keeps)
+        before, ranked = len(places), _ranked(groups[keeps])
+        letters = list(dict.fromkeys(name for standing in ranked for name in standing.groups.split()))
+        renamed = {name: letter(used + position) for position, name in enumerate(letters)}
+        for standing in ranked:
+            ties = " ".join(renamed[name] for name in standing.groups.split())
+            places[standing.slug] = Place(standing, before, keeps, ties)
+        used += len(letters)
     return places
 
 
@@ -147,7 +156,7 @@ def verdict(result: Result | None, protocol: UnlearningProtocol) -> Verdict:
     assert bound is not None and bound.pooled is not None  # noqa: PT018
     assert p_value is not None and p_value.pooled is not None  # noqa: PT018
     limit = f"|GUS| at most {bound.pooled:.2f}"
-    chance = f"by chance: p {p_words(p_value.pooled)}"
+    chance = f"p {p_words(p_value.pooled)}"
     if bound.pooled < protocol.metrics.equivalence_margin:
         return Verdict("gone", f"gone within {margin_words(protocol)}", limit)
     if p_value.pooled < SIGNIFICANCE:
@@ -166,8 +175,8 @@ def tolerance_words() -> str:
 
 
 def p_words(value: float) -> str:
-    """Return a p-value as `0.04` or `below 0.0001`."""
-    return f"{value:.2g}" if value >= 0.0001 else "below 0.0001"
+    """Return a p-value as `= 0.04` or `< 0.0001`."""
+    return f"= {value:.2g}" if value >= 0.0001 else "< 0.0001"
 
 
 def signed(value: float, decimals: int = 2) -> str:

@@ -10,7 +10,7 @@ from bench.leaderboard.sources import Sources
 from bench.leaderboard.unlearning_board import build_board
 from bench.leaderboard.unlearning_contexts import UnlearningIndexContext, UnlearningProtocolContext
 from bench.leaderboard.unlearning_order import margin_words
-from bench.leaderboard.wording import list_words, probe_words, yes_no
+from bench.leaderboard.wording import list_words, probe_words, setting_words
 from bench.unlearning_protocol import ProbeCondition, Setting, UnlearningProtocol
 
 
@@ -69,19 +69,13 @@ def _probe_facts(condition: ProbeCondition) -> tuple[Fact, ...]:
 
 
 def _setting_facts(settings: dict[str, Setting]) -> tuple[Fact, ...]:
-    return tuple(Fact(name, _setting(value)) for name, value in settings.items())
-
-
-def _setting(value: Setting) -> str:
-    if isinstance(value, bool):
-        return yes_no(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return tuple(Fact(name, setting_words(value)) for name, value in settings.items())
 
 
 def _budget_facts(protocol: UnlearningProtocol) -> tuple[Fact, ...]:
     return (
-        Fact("Largest share", f"{protocol.budget.share:.0%} of the compute of training the original"),
-        Fact("Levels", f"{list_words(map(str, protocol.budget.levels))} %"),
+        Fact("Largest share", f"{protocol.budget.share * 100:g}\u202f% of the compute of training the original"),
+        Fact("Levels", f"{list_words(map(str, protocol.budget.levels))}\u202f%"),
     )
 
 

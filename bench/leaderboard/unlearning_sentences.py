@@ -12,10 +12,10 @@ from bench.leaderboard.wording import list_words
 MOST_NAMES = 5
 
 _VERDICT_SENTENCES: dict[VerdictKind, str] = {
-    "gone": "its trace is gone for",
-    "left": "it is left by",
-    "over": "it is over-unlearned by",
-    "open": "the scores cannot tell for",
+    "gone": "gone for",
+    "left": "left by",
+    "over": "over-unlearned by",
+    "open": "undecided for",
 }
 
 
@@ -56,7 +56,7 @@ def _gaussian_sentence(ranked: Sequence[UnlearningRow]) -> str:
             parts.append(f"{words} {_names(rows)}")
     if not parts:
         return "No ranked method has Gaussian scores."
-    return f"Of the Gaussian noise: {'; '.join(parts)}."
+    return f"Gaussian noise: {'; '.join(parts)}."
 
 
 def anchor_sentences(anchors: Sequence[UnlearningRow], gaussian: bool) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ from bench.leaderboard.wording import (
     number,
     probe_words,
     seeds_words,
+    setting_words,
     show,
     yes_no,
 )
@@ -48,16 +49,16 @@ from bench.store import StoredResult
 from bench.submission import UnlearningManifest
 from bench.unlearning_protocol import ProbeCondition, UnlearningProtocol
 
-SUMMARY = (
-    "removal",
-    "retrain_distance",
-    "checkpoint_test_accuracy",
-    "accuracy_gap",
-    "forget_accuracy",
-    "tow",
-    "mia_gap",
-)
-"""What the table of all probes shows, a column each."""
+SUMMARY = {
+    "removal": "poison gone, share",
+    "retrain_distance": "distance to retraining",
+    "checkpoint_test_accuracy": "test accuracy",
+    "accuracy_gap": "against retraining",
+    "forget_accuracy": "accuracy on the forget set",
+    "tow": "ToW",
+    "mia_gap": "MIA gap",
+}
+"""What the table of all probes shows, a column each, and its header."""
 
 Standings = Mapping[str, Mapping[str, Place]]
 """By protocol: the place of each ranked entry."""
@@ -135,16 +136,10 @@ def _recipe_facts(manifest: UnlearningManifest, protocol: str) -> tuple[Fact, ..
         return ()
     return (
         Fact("Unlearner", recipe.unlearner, code=True),
-        Fact("Budget", f"{recipe.budget} % of the compute of training the original"),
+        Fact("Budget", f"{recipe.budget}\u202f% of the compute of training the original"),
         Fact("Device", recipe.device),
-        *(Fact(name, _setting(value)) for name, value in sorted(recipe.settings.items())),
+        *(Fact(name, setting_words(value)) for name, value in sorted(recipe.settings.items())),
     )
-
-
-def _setting(value: float | bool | str) -> str:
-    if isinstance(value, bool):
-        return yes_no(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _checkpoint_table(manifest: UnlearningManifest, protocol: str) -> DataTable:
@@ -266,7 +261,7 @@ def _verdicts(result: Result, protocol: UnlearningProtocol) -> tuple[str, ...]:
 def _summary(result: Result, protocol: UnlearningProtocol) -> DataTable:
     return DataTable(
         "Every probe at a glance: mean over seeds with its 95\u202f% interval",
-        ("probe", *(metric_named(key).label for key in SUMMARY)),
+        ("probe", *SUMMARY.values()),
         tuple(
             (
                 f"{probe_words(condition.probe)}{' (primary)' if condition.primary else ''}",

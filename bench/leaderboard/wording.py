@@ -39,7 +39,7 @@ DIRECTION_WORDS = {
 RETRAIN_DIRECTION_WORDS = {
     "lower": "lower is better",
     "higher": "higher is better",
-    "neither": "as retraining has it is best, or it describes",
+    "neither": "best as retraining has it",
 }
 """Directions of the unlearning track, where retraining is the mark and not an end of the scale."""
 
@@ -49,6 +49,12 @@ PROBE_WORDS = {
     "gradient-canceling": "indiscriminate (gradient canceling)",
     "patch": "patch (backdoor)",
     "interclass": "swapped labels",
+}
+
+PROBE_SHORT_WORDS = {
+    "gaussian": "Gaussian",
+    "gradient-matching": "targeted",
+    "gradient-canceling": "indiscriminate",
 }
 
 DEFENSE_WORDS = {
@@ -196,14 +202,15 @@ def number(metric: Metric, value: float) -> str:
     """Round a value to the metric's decimals in the unit shown, without the unit; a true minus sign, no minus zero."""
     text = f"{value * scale(metric):.{metric.decimals}f}"
     if float(text) == 0:
-        text = text.removeprefix("-")
+        # A p-value is never 0, however small.
+        text = f"below {10**-metric.decimals:g}" if str(metric.unit) == "p" else text.removeprefix("-")
     return text.replace("-", MINUS)
 
 
 def with_unit(metric: Metric, value: float) -> str:
     """Round a value and add its unit."""
     text = number(metric, value)
-    suffix = {"fraction": "\u202f%", "points": " points"}.get(metric.unit, "")
+    suffix = {"fraction": "\u202f%", "points": " points", "epochs": " epochs"}.get(metric.unit, "")
     return text + suffix
 
 
@@ -227,9 +234,7 @@ def scale(metric: Metric) -> float:
 
 def unit_words(metric: Metric) -> str:
     """Return the unit in words, as a column header or a fact states it."""
-    return {"fraction": "%", "points": "percentage points", "ratio": "ratio", "nats": "nats", "layers": "layers"}[
-        metric.unit
-    ]
+    return {"fraction": "%", "points": "percentage points", "p": "p-value"}.get(metric.unit, metric.unit)
 
 
 def condition_words(label: str) -> str:
@@ -338,6 +343,18 @@ def cost_words(cost: Mapping[str, float]) -> str:
     if "peak_memory_bytes" in cost:
         words.append(f"{cost['peak_memory_bytes'] / 1e9:.1f} GB of memory")
     return ", ".join(words)
+
+
+def probe_short_words(probe: str) -> str:
+    """Return a probe in a word or two, for cells and columns."""
+    return PROBE_SHORT_WORDS.get(probe, PROBE_WORDS.get(probe, probe).partition(" (")[0])
+
+
+def setting_words(value: float | bool | str) -> str:
+    """Return a setting as a protocol or a manifest states it."""
+    if isinstance(value, bool):
+        return yes_no(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def yes_no(value: bool) -> str:
