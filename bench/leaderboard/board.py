@@ -22,6 +22,7 @@ from bench.leaderboard.wording import (
     condition_words,
     control_sentence,
     drop_sentence,
+    group_letters,
     list_words,
     scale,
     seeds_words,
@@ -32,6 +33,7 @@ from bench.metrics.catalog import METRICS
 from bench.protocol import Protocol
 from bench.results import Measurement
 from bench.store import StoredResult
+from bench.unlearning_protocol import AnyProtocol
 
 PRIMARY = METRICS["test_accuracy"]
 ROLE_WORDS = {"entry": charts.ENTRY, "control": charts.CONTROL, "reference": charts.REFERENCE}
@@ -70,7 +72,7 @@ def standings(sources: Sources, protocol: Protocol) -> tuple[list[Standing], int
     return rank(values, lower_is_better=lower, resolution=1 / test_images(protocol)), shared
 
 
-def test_images(protocol: Protocol) -> int:
+def test_images(protocol: AnyProtocol) -> int:
     """Return how many test images a protocol uses at most; one of them is the resolution of an accuracy."""
     select = protocol.dataset.test.select
     chosen = select.per_class * protocol.dataset.classes if select.per_class else protocol.dataset.test.images
@@ -124,7 +126,7 @@ def _row(entry: Entry, protocol: Protocol, standing: Standing | None, anchor: st
         family=FAMILY_WORDS[entry.manifest.method.family],
         role=entry.role,
         rank=rank_text(standing) if standing else "",
-        groups=_groups_words(standing.groups) if standing else "",
+        groups=group_letters(standing.groups) if standing else "",
         accuracy=accuracy,
         worst=show(METRICS["worst_test_accuracy"], _measurement(stored, "worst_test_accuracy", protocol)),
         drop=show(METRICS["accuracy_drop"], drop),
@@ -142,12 +144,6 @@ def _with_seeds(shown: Shown, accuracy: Shown) -> Shown:
     if not shown.measured or shown.n == accuracy.n:
         return shown
     return replace(shown, interval=f"{shown.interval}, {seeds_words(shown.n)}" if shown.bounds else shown.interval)
-
-
-def _groups_words(groups: str) -> str:
-    """Return tie letters as `A`, `A B` or `A to F`: an entry's letters follow one another."""
-    letters = groups.split()
-    return groups if len(letters) < 3 else f"{letters[0]} to {letters[-1]}"
 
 
 def _note(entry: Entry, drop: Measurement | None, anchor: str, accuracy: Shown) -> str:

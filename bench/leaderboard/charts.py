@@ -84,9 +84,9 @@ def interval_chart(rows: pd.DataFrame, *, name: str, title: str, description: st
         .encode(x=alt.value(0), text="name:N")
         .properties(name=f"{name}_names")
     )
-    chart = alt.layer(bars, dots, names, data=_data(rows))
+    chart = alt.layer(bars, dots, names, data=inline_data(rows))
     height = max(90, 42 * len(order))
-    return _finish(chart, name=name, description=description, width=INTERVAL_WIDTH, height=height)
+    return finish(chart, name=name, description=description, width=INTERVAL_WIDTH, height=height)
 
 
 def tradeoff_chart(rows: pd.DataFrame, *, name: str, x_title: str, y_title: str, description: str) -> Spec:
@@ -114,9 +114,9 @@ def tradeoff_chart(rows: pd.DataFrame, *, name: str, x_title: str, y_title: str,
         dots.properties(name=f"{name}_dots"),
         right.properties(name=f"{name}_labels_right"),
         left.properties(name=f"{name}_labels_left"),
-        data=_data(_with_labels(rows, top)),
+        data=inline_data(_with_labels(rows, top)),
     )
-    return _finish(chart, name=name, description=description, width=TRADEOFF_WIDTH, height=TRADEOFF_HEIGHT)
+    return finish(chart, name=name, description=description, width=TRADEOFF_WIDTH, height=TRADEOFF_HEIGHT)
 
 
 def _with_labels(rows: pd.DataFrame, top: float) -> pd.DataFrame:
@@ -148,8 +148,10 @@ def seed_chart(rows: pd.DataFrame, *, name: str, title: str, description: str) -
         shape=alt.Shape("series:N", scale=_SERIES_SHAPE, legend=alt.Legend(title=None)),
         tooltip=[alt.Tooltip("series:N"), alt.Tooltip("seed:N"), alt.Tooltip("value:Q", title=title)],
     )
-    chart = alt.layer(pairs.properties(name=f"{name}_pairs"), dots.properties(name=f"{name}_dots"), data=_data(rows))
-    return _finish(chart, name=name, description=description, width=340, height=max(70, 24 * len(seeds)))
+    chart = alt.layer(
+        pairs.properties(name=f"{name}_pairs"), dots.properties(name=f"{name}_dots"), data=inline_data(rows)
+    )
+    return finish(chart, name=name, description=description, width=340, height=max(70, 24 * len(seeds)))
 
 
 def epoch_chart(rows: pd.DataFrame, *, name: str, title: str, description: str, top: float | None = None) -> Spec:
@@ -172,8 +174,10 @@ def epoch_chart(rows: pd.DataFrame, *, name: str, title: str, description: str, 
     dots = base.mark_point(filled=True, size=14, opacity=0.9, aria=False).encode(
         color=alt.Color("series:N", scale=_SERIES_COLOR, legend=legend)
     )
-    chart = alt.layer(lines.properties(name=f"{name}_lines"), dots.properties(name=f"{name}_dots"), data=_data(rows))
-    return _finish(chart, name=name, description=description, width=340, height=200)
+    chart = alt.layer(
+        lines.properties(name=f"{name}_lines"), dots.properties(name=f"{name}_dots"), data=inline_data(rows)
+    )
+    return finish(chart, name=name, description=description, width=340, height=200)
 
 
 def sal_chart(rows: pd.DataFrame, *, name: str, top: float, description: str) -> Spec:
@@ -206,8 +210,8 @@ def sal_chart(rows: pd.DataFrame, *, name: str, top: float, description: str) ->
         .mark_point(filled=True, size=16, color="white", stroke="black", strokeWidth=0.7, opacity=1, aria=False)
         .properties(name=f"{name}_learnable")
     )
-    chart = alt.layer(squares.properties(name=f"{name}_values"), dots, data=_data(rows))
-    return _finish(chart, name=name, description=description, width=330, height=max(120, 18 * len(layers)))
+    chart = alt.layer(squares.properties(name=f"{name}_values"), dots, data=inline_data(rows))
+    return finish(chart, name=name, description=description, width=330, height=max(120, 18 * len(layers)))
 
 
 def _role_colors() -> alt.Scale:
@@ -218,14 +222,14 @@ def _role_shapes() -> alt.Scale:
     return alt.Scale(domain=[ENTRY, CONTROL, REFERENCE], range=["circle", "triangle-up", "diamond"])
 
 
-def _data(rows: pd.DataFrame) -> alt.InlineData:
+def inline_data(rows: pd.DataFrame) -> alt.InlineData:
     """Return rows as inline data; a missing number becomes null, never NaN."""
     cells = rows.astype(object).where(rows.notna(), None)
     records = [dict(zip(cells.columns, row, strict=True)) for row in cells.itertuples(index=False, name=None)]
     return alt.InlineData(values=records)
 
 
-def _finish(
+def finish(
     chart: alt.Chart | alt.LayerChart | alt.FacetChart, *, name: str, description: str, width: int, height: int
 ) -> Spec:
     """Name, size and theme a chart; every chart goes through here.

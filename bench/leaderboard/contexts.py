@@ -95,7 +95,10 @@ class MatrixRow:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Submissions by defense. intervals: the same cells with their intervals; scale: both ends of the background's."""
+    """Submissions by condition. intervals: the same cells with their intervals; scale: both ends of the background's.
+
+    beyond: what the background of a cell of level `over` means, empty where there is none.
+    """
 
     name: str
     caption: str
@@ -103,6 +106,7 @@ class Matrix:
     rows: tuple[MatrixRow, ...]
     intervals: DataTable
     scale: tuple[str, str]
+    beyond: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,15 +162,6 @@ class Board:
     controls: tuple[str, ...]
     defended: bool
     searched: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class IndexContext(Context):
-    """The overview."""
-
-    boards: tuple[Board, ...]
-    submissions: int
-    results: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -337,9 +332,9 @@ class MetricContext(Context):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricsContext(Context):
-    """All metrics."""
+    """All metrics, by track."""
 
-    metrics: tuple[Metric, ...]
+    groups: tuple[tuple[str, tuple[Metric, ...]], ...]
 
 
 @dataclass(frozen=True, kw_only=True)

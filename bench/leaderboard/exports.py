@@ -8,10 +8,12 @@ import io
 from dataclasses import astuple, fields
 
 from bench.leaderboard.board import standings
-from bench.leaderboard.frame import MEASUREMENT_COLUMNS, measurement_frame
+from bench.leaderboard.frame import MEASUREMENT_COLUMNS, checkpoint_frame, measurement_frame
 from bench.leaderboard.reported import ReportedFigure, figures_of, load_reported
 from bench.leaderboard.sources import Sources
+from bench.leaderboard.unlearning_order import standings as unlearning_standings
 from bench.protocol import Protocol
+from bench.unlearning_protocol import UnlearningProtocol
 
 
 def board_csv(sources: Sources, protocol: Protocol) -> bytes:
@@ -29,6 +31,23 @@ def board_csv(sources: Sources, protocol: Protocol) -> bytes:
     for record in frame.to_dict("records"):
         cells = [_cell(record[column]) for column in MEASUREMENT_COLUMNS]
         writer.writerow([*cells, *ranks.get(str(record["slug"]), ("", ""))])
+    return text.getvalue().encode()
+
+
+def unlearning_csv(sources: Sources, protocol: UnlearningProtocol) -> bytes:
+    """Return all shown measurements of a board of the unlearning track as CSV, in the form of `board_csv`.
+
+    rank_best, rank_worst: of the whole board, those that keep the accuracy of retraining first.
+    """
+    frame = checkpoint_frame(sources, protocol)
+    places = unlearning_standings(sources, protocol)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*frame.columns, "keeps_accuracy", "rank_best", "rank_worst"])
+    for record in frame.to_dict("records"):
+        place = places.get(str(record["slug"]))
+        rank = ("", "", "") if place is None else (str(place.keeps).lower(), place.best, place.worst)
+        writer.writerow([*(_cell(record[column]) for column in frame.columns), *rank])
     return text.getvalue().encode()
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from bench.leaderboard.sources import Entry, Sources
+from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
 from bench.protocol import Protocol
 from bench.results import CellResult, Result
 from bench.store import StoredResult
+from bench.unlearning_protocol import UnlearningProtocol
 
 MEASUREMENT_COLUMNS = (
     "protocol",
@@ -51,6 +52,22 @@ def measurement_frame(sources: Sources) -> pd.DataFrame:
         for row in _measurement_rows(entry, stored.result)
     ]
     return pd.DataFrame(rows, columns=list(MEASUREMENT_COLUMNS)).astype({"mean": float, "low": float, "high": float})
+
+
+def checkpoint_frame(sources: Sources, protocol: UnlearningProtocol) -> pd.DataFrame:
+    """Return one row for each shown measurement of a board of the unlearning track.
+
+    over: `seeds` for a mean over seeds, `items` for a value that takes the items of all seeds together, whose n is
+    unknown here and 0.
+    """
+    rows = [
+        row
+        for entry in sources.unlearning_entries
+        if (stored := entry.shown(protocol)) is not None
+        for row in _measurement_rows(entry, stored.result)
+    ]
+    columns = [*MEASUREMENT_COLUMNS, "over"]
+    return pd.DataFrame(rows, columns=columns).astype({"mean": float, "low": float, "high": float})
 
 
 def seed_frame(shown: Iterable[tuple[Entry, StoredResult]]) -> pd.DataFrame:
@@ -136,10 +153,11 @@ def cells_of(result: Result, condition: str) -> list[CellResult]:
     return sorted(cells, key=lambda cell: cell.seed)
 
 
-def _measurement_rows(entry: Entry, result: Result) -> Iterable[dict[str, object]]:
+def _measurement_rows(entry: Entry | UnlearningEntry, result: Result) -> Iterable[dict[str, object]]:
     primary = {condition.label for condition in result.subject.conditions if condition.primary}
     for measurement in result.outcome.measurements:
-        low, high = measurement.ci95 or (None, None)
+        pooled = measurement.pooled is not None
+        low, high = (measurement.pooled_ci95 if pooled else measurement.ci95) or (None, None)
         yield {
             "protocol": result.subject.protocol.id,
             "slug": entry.slug,
@@ -151,7 +169,8 @@ def _measurement_rows(entry: Entry, result: Result) -> Iterable[dict[str, object
             "metric": measurement.metric,
             "status": measurement.status,
             "reason": measurement.reason or "",
-            "mean": measurement.mean,
+            "mean": measurement.pooled if pooled else measurement.mean,
+            "over": "items" if pooled else "seeds",
             "low": low,
             "high": high,
             "n": len(measurement.per_seed or ()),

@@ -11,7 +11,7 @@ from bench.leaderboard import drawing, publishing
 from bench.leaderboard.board import board_context
 from bench.leaderboard.contexts import BoardContext, Context
 from bench.leaderboard.environment import Renderer, static_assets
-from bench.leaderboard.exports import board_csv, reported_csv
+from bench.leaderboard.exports import board_csv, reported_csv, unlearning_csv
 from bench.leaderboard.reference_pages import (
     index_contexts,
     metric_contexts,
@@ -24,8 +24,12 @@ from bench.leaderboard.reference_pages import (
 from bench.leaderboard.reported_page import reported_contexts
 from bench.leaderboard.sources import Sources, read_sources
 from bench.leaderboard.submission_page import raw_name, submission_contexts
-from bench.protocol import Protocol
+from bench.leaderboard.unlearning_board import board_context as unlearning_board_context
+from bench.leaderboard.unlearning_contexts import UnlearningBoardContext
+from bench.leaderboard.unlearning_reference_pages import unlearning_index_contexts, unlearning_protocol_contexts
+from bench.leaderboard.unlearning_submission import unlearning_submission_contexts
 from bench.results import result_bytes
+from bench.unlearning_protocol import AnyProtocol
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,20 @@ def board_contexts(sources: Sources) -> list[BoardContext]:
     return [board_context(sources, protocol) for protocol in sources.protocols.values()]
 
 
+def unlearning_board_contexts(sources: Sources) -> list[UnlearningBoardContext]:
+    """Gather the page of every board of the unlearning track."""
+    return [unlearning_board_context(sources, protocol) for protocol in sources.unlearning_protocols.values()]
+
+
 PAGES = (
     Page("pages/index.html", index_contexts),
     Page("pages/board.html", board_contexts),
     Page("pages/submission.html", submission_contexts),
     Page("pages/protocol.html", protocol_contexts),
+    Page("pages/unlearning_index.html", unlearning_index_contexts),
+    Page("pages/unlearning_board.html", unlearning_board_contexts),
+    Page("pages/unlearning_submission.html", unlearning_submission_contexts),
+    Page("pages/unlearning_protocol.html", unlearning_protocol_contexts),
     Page("pages/metric.html", metric_contexts),
     Page("pages/metrics.html", metrics_contexts),
     Page("pages/reported.html", reported_contexts),
@@ -55,7 +68,7 @@ PAGES = (
 )
 
 
-def render_site(root: Path, out: Path, *, protocols: Mapping[str, Protocol] | None = None) -> list[Path]:
+def render_site(root: Path, out: Path, *, protocols: Mapping[str, AnyProtocol] | None = None) -> list[Path]:
     """Render the site of a repository into `out`; return the files of the site, sorted.
 
     protocols: by id, instead of the bundled ones. Files in `out` that no earlier rendering wrote are left alone.
@@ -66,12 +79,12 @@ def render_site(root: Path, out: Path, *, protocols: Mapping[str, Protocol] | No
     return publishing.write_files(files, out)
 
 
-def stale_files(root: Path, out: Path, *, protocols: Mapping[str, Protocol] | None = None) -> list[str]:
+def stale_files(root: Path, out: Path, *, protocols: Mapping[str, AnyProtocol] | None = None) -> list[str]:
     """Return how `out` differs from what `render_site` would write, one line a file; empty if it does not."""
     return publishing.differences(build_files(root, protocols=protocols), out)
 
 
-def build_files(root: Path, *, protocols: Mapping[str, Protocol] | None = None) -> dict[str, bytes]:
+def build_files(root: Path, *, protocols: Mapping[str, AnyProtocol] | None = None) -> dict[str, bytes]:
     """Return every file of the site by its path, nothing written but the cache of drawings."""
     sources = read_sources(root, protocols=protocols)
     gathered = [(page.template, context) for page in PAGES for context in page.gather(sources)]
@@ -85,8 +98,12 @@ def build_files(root: Path, *, protocols: Mapping[str, Protocol] | None = None) 
 def _downloads(sources: Sources) -> dict[str, bytes]:
     raw = {
         f"submissions/{entry.slug}/{raw_name(stored)}": result_bytes(stored.result)
-        for entry in sources.entries
+        for entry in sources.submissions
         for stored in entry.results
     }
     tables = {f"ue/{name}/{name}.csv": board_csv(sources, protocol) for name, protocol in sources.protocols.items()}
+    tables |= {
+        f"unlearning/{name}/{name}.csv": unlearning_csv(sources, protocol)
+        for name, protocol in sources.unlearning_protocols.items()
+    }
     return {**raw, **tables, "reported/reported.csv": reported_csv()}

@@ -103,7 +103,7 @@ def tie_groups(apart: NDArray[np.bool_]) -> list[str]:
             stop += 1
         if stop - start > 1 and stop > reached:
             for position in range(start, stop):
-                letters[position].append(_letter(named))
+                letters[position].append(letter(named))
             named += 1
         reached = max(reached, stop)
     return [" ".join(group) for group in letters]
@@ -120,6 +120,7 @@ def rank_text(standing: Standing) -> str:
     return str(standing.best) if standing.best == standing.worst else f"{standing.best} to {standing.worst}"
 
 
-def _letter(index: int) -> str:
+def letter(index: int) -> str:
+    """Return the name of a tie group by its position from 0: A to Z, then AA, AB and so on."""
     quotient, remainder = divmod(index, len(ascii_uppercase))
-    return (_letter(quotient - 1) if quotient else "") + ascii_uppercase[remainder]
+    return (letter(quotient - 1) if quotient else "") + ascii_uppercase[remainder]

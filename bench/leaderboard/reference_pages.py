@@ -9,17 +9,18 @@ from bench.leaderboard.board import build_board, test_images
 from bench.leaderboard.contexts import (
     Fact,
     GuideContext,
-    IndexContext,
     MetricContext,
     MetricsContext,
     ProtocolContext,
 )
 from bench.leaderboard.figures import DataTable
 from bench.leaderboard.sources import Sources
+from bench.leaderboard.unlearning_board import build_board as build_unlearning_board
+from bench.leaderboard.unlearning_contexts import IndexContext
 from bench.leaderboard.wording import (
-    DIRECTION_WORDS,
     STATUS_WORDS,
     condition_words,
+    direction_words,
     list_words,
     margin_words,
     number,
@@ -28,6 +29,7 @@ from bench.leaderboard.wording import (
 from bench.metrics.catalog import METRICS, Metric
 from bench.protocol import Protocol, Recipe, Split
 from bench.submission import FAMILIES, MANIFEST_LIMIT_BYTES
+from bench.unlearning_protocol import AnyProtocol
 
 
 def index_contexts(sources: Sources) -> list[IndexContext]:
@@ -36,9 +38,12 @@ def index_contexts(sources: Sources) -> list[IndexContext]:
         IndexContext(
             path="index.html",
             title="How unlearnable is data, really?",
-            description="Measures data that must not be learned: unlearnable examples, ranked with their uncertainty.",
+            description="Measures data that must not be learned and networks that must forget, with their uncertainty.",
             section="overview",
             boards=tuple(build_board(sources, protocol) for protocol in sources.protocols.values()),
+            unlearning=tuple(
+                build_unlearning_board(sources, protocol) for protocol in sources.unlearning_protocols.values()
+            ),
             submissions=len(sources.entries),
             results=sum(len(entry.results) for entry in sources.entries),
         )
@@ -72,7 +77,7 @@ def metric_contexts(sources: Sources) -> list[MetricContext]:  # noqa: ARG001 - 
             description=f"{metric.label}: definition, formula, source and pitfalls.",
             section="metrics",
             metric=metric,
-            direction=DIRECTION_WORDS[metric.direction],
+            direction=direction_words(metric),
             unit=unit_words(metric),
             bounds=_bounds(metric),
         )
@@ -88,7 +93,10 @@ def metrics_contexts(sources: Sources) -> list[MetricsContext]:  # noqa: ARG001 
             title="Metrics",
             description="Every metric of the benchmark with its definition.",
             section="metrics",
-            metrics=tuple(METRICS.values()),
+            groups=tuple(
+                (heading, tuple(metric for metric in METRICS.values() if metric.track == track))
+                for track, heading in _TRACKS.items()
+            ),
         )
     ]
 
@@ -127,6 +135,8 @@ def missing_contexts(sources: Sources) -> list[GuideContext]:  # noqa: ARG001 - 
     return [GuideContext(path="404.html", title="Nothing here", description="This address leads nowhere.")]
 
 
+_TRACKS = {"ue": "Unlearnable examples", "unlearning": "Machine unlearning"}
+
 _STATUS_MEANINGS = {
     "ok": "The number comes from this benchmark's own runs.",
     "absent": "Nobody has evaluated the submission under this protocol yet.",
@@ -139,16 +149,17 @@ _STATUS_MEANINGS = {
 
 def _settings(protocol: Protocol) -> tuple[tuple[str, tuple[Fact, ...]], ...]:
     return (
-        ("Data", _data_facts(protocol)),
+        ("Data", data_facts(protocol)),
         ("Budgets", _budget_facts(protocol)),
-        ("Training recipe", _recipe_facts(protocol.recipe)),
-        *((f"Training recipe of {model}", _recipe_facts(recipe)) for model, recipe in protocol.recipes.items()),
+        ("Training recipe", recipe_facts(protocol.recipe)),
+        *((f"Training recipe of {model}", recipe_facts(recipe)) for model, recipe in protocol.recipes.items()),
         ("Sharpness-Aware Learnability", _sal_facts(protocol)),
         ("Identity", (Fact("Digest of all settings", protocol.sha256, code=True),)),
     )
 
 
-def _data_facts(protocol: Protocol) -> tuple[Fact, ...]:
+def data_facts(protocol: AnyProtocol) -> tuple[Fact, ...]:
+    """Return what data a protocol of either track uses."""
     data = protocol.dataset
     return (
         Fact("Data set", data.name),
@@ -189,7 +200,8 @@ def _budget_facts(protocol: Protocol) -> tuple[Fact, ...]:
     )
 
 
-def _recipe_facts(recipe: Recipe) -> tuple[Fact, ...]:
+def recipe_facts(recipe: Recipe) -> tuple[Fact, ...]:
+    """Return a training recipe, a fact each."""
     schedule = recipe.schedule
     if schedule == "step":
         schedule_words = f"times {recipe.decay:g} after epochs {list_words(map(str, recipe.milestones))}"

@@ -21,7 +21,7 @@ from bench.leaderboard.figures import Figure, accuracy_figure, learnable_figure,
 from bench.leaderboard.frame import seeds_of
 from bench.leaderboard.overview import build_overview
 from bench.leaderboard.ranking import Standing, rank_text
-from bench.leaderboard.sources import Entry, Sources, last_run
+from bench.leaderboard.sources import Entry, Sources, UnlearningEntry, last_run
 from bench.leaderboard.wording import (
     DIRECTION_WORDS,
     FAMILY_WORDS,
@@ -39,12 +39,13 @@ from bench.leaderboard.wording import (
     seeds_words,
     show,
     time_words,
+    yes_no,
 )
 from bench.metrics.catalog import METRICS
 from bench.protocol import Protocol
 from bench.results import Measurement, Result, Run
 from bench.store import StoredResult
-from bench.submission import Artifact, Manifest
+from bench.submission import AnyManifest, Artifact, Manifest
 
 NORM_WORDS = {"linf": "L-infinity", "l0": "L0 (changed pixels)", "l2": "L2", "unbounded": "none (unbounded)"}
 SEED_FIGURES = ("test_accuracy", "ud")
@@ -86,10 +87,8 @@ def _context(sources: Sources, entry: Entry, places: Standings) -> SubmissionCon
         facts=_manifest_facts(manifest),
         artifacts=tuple((artifact.protocol, _artifact_facts(artifact)) for artifact in manifest.artifact),
         sections=tuple(sections),
-        stored=tuple(_stored_row(sources, entry, stored) for stored in entry.results),
-        reported=tuple(
-            ReportedRow(item.metric, item.condition, f"{item.value:g}", item.source) for item in manifest.reported
-        ),
+        stored=tuple(stored_row(sources, entry, stored) for stored in entry.results),
+        reported=reported_rows(manifest),
         pending=tuple(name for name in manifest.protocols if name in sources.protocols and name not in measured),
         bibtex=manifest.cite.bibtex if manifest.cite else "",
     )
@@ -104,10 +103,10 @@ def _manifest_facts(manifest: Manifest) -> tuple[Fact, ...]:
         Fact("Authors", list_words(author.name for author in manifest.authors)),
         Fact("Submitted", manifest.submitted.isoformat()),
         Fact("Surrogate model", method.surrogate),
-        Fact("Uses labels", _yes(method.uses_labels)),
+        Fact("Uses labels", yes_no(method.uses_labels)),
         Fact("Extra data", method.extra_data),
         Fact("Attempts before this one", str(disclosure.attempts_before_this)),
-        Fact("Test set used", _yes(disclosure.test_set_used)),
+        Fact("Test set used", yes_no(disclosure.test_set_used)),
         Fact("Conflict of interest", disclosure.conflict_of_interest),
         Fact("License of the artifacts", manifest.agreement.artifact_license),
         *(Fact(term, link, href=link) for term, link in optional if link),
@@ -146,15 +145,12 @@ def _section(
         else drop_sentence(entry.manifest.method.name, anchor, drop, METRICS["accuracy_drop"]),
         control=control_sentence(drop) if entry.role == "control" else "",
         facts=_result_facts(entry, protocol, result),
-        checks=tuple(
-            CheckRow(check.id, {"pass": "pass", "warn": "warning"}[check.status], check.measured, check.detail)
-            for check in result.outcome.checks
-        ),
+        checks=check_rows(result),
         primary=_primary_table(protocol, result),
         overview=build_overview(protocol, result) if len(protocol.conditions) > 1 else None,
         figures=figures,
         maps=maps,
-        runs=tuple(_run_row(run) for run in sorted(stored.runs, key=lambda run: (run.ended, run.id))),
+        runs=run_rows(stored),
         raw=raw_name(stored),
         command=f"bench evaluate submissions/{entry.slug} --protocol {protocol.id} --tier {tier}",
     )
@@ -230,6 +226,22 @@ def _measured_row(measurement: Measurement) -> MeasuredRow:
     )
 
 
+def check_rows(result: Result) -> tuple[CheckRow, ...]:
+    """Return the checks of a submission's artifacts as they are shown."""
+    words = {"pass": "pass", "warn": "warning"}
+    return tuple(CheckRow(item.id, words[item.status], item.measured, item.detail) for item in result.outcome.checks)
+
+
+def run_rows(stored: StoredResult) -> tuple[RunRow, ...]:
+    """Return the runs that found a result, in the order of time."""
+    return tuple(_run_row(run) for run in sorted(stored.runs, key=lambda run: (run.ended, run.id)))
+
+
+def reported_rows(manifest: AnyManifest) -> tuple[ReportedRow, ...]:
+    """Return the numbers that an author states."""
+    return tuple(ReportedRow(item.metric, item.condition, f"{item.value:g}", item.source) for item in manifest.reported)
+
+
 def _run_row(run: Run) -> RunRow:
     commit = NOT_RECORDED if run.git_commit is None else run.git_commit[:12]
     return RunRow(
@@ -242,9 +254,10 @@ def _run_row(run: Run) -> RunRow:
     )
 
 
-def _stored_row(sources: Sources, entry: Entry, stored: StoredResult) -> StoredRow:
+def stored_row(sources: Sources, entry: Entry | UnlearningEntry, stored: StoredResult) -> StoredRow:
+    """Return a line of the list of all results of a submission, and whether the board shows it."""
     subject = stored.result.subject
-    protocol = sources.protocols.get(subject.protocol.id)
+    protocol = sources.protocol(subject.protocol.id)
     if protocol is None:
         state = "protocol no longer known"
     elif protocol.sha256 != subject.protocol.sha256:
@@ -255,7 +268,3 @@ def _stored_row(sources: Sources, entry: Entry, stored: StoredResult) -> StoredR
         state = "shown" if entry.shown(protocol) == stored else "superseded"
     ended = time_words(last_run(stored))
     return StoredRow(subject.protocol.id, TIER_WORDS[subject.tier], ended, stored.result.name, raw_name(stored), state)
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"

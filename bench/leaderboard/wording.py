@@ -6,11 +6,12 @@ Imports the records and the metric catalog only.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bench.metrics.catalog import Metric
+from bench.metrics.catalog import METRICS, Metric
 from bench.results import Measurement
 
 MINUS = "\u2212"
 NO_INTERVAL = "one seed, no interval"
+NO_ITEM_INTERVAL = "all seeds together, no interval"
 NOT_RECORDED = "not recorded"
 NOT_REPORTED = "not reported"
 
@@ -33,6 +34,27 @@ DIRECTION_WORDS = {
     "lower": "lower protects better",
     "higher": "higher protects better",
     "neither": "describes, does not rank",
+}
+
+RETRAIN_DIRECTION_WORDS = {
+    "lower": "lower is better",
+    "higher": "higher is better",
+    "neither": "best as retraining has it",
+}
+"""Directions of the unlearning track, where retraining is the mark and not an end of the scale."""
+
+PROBE_WORDS = {
+    "gaussian": "Gaussian noise",
+    "gradient-matching": "targeted (gradient matching)",
+    "gradient-canceling": "indiscriminate (gradient canceling)",
+    "patch": "patch (backdoor)",
+    "interclass": "swapped labels",
+}
+
+PROBE_SHORT_WORDS = {
+    "gaussian": "Gaussian",
+    "gradient-matching": "targeted",
+    "gradient-canceling": "indiscriminate",
 }
 
 DEFENSE_WORDS = {
@@ -103,6 +125,20 @@ FAMILY_WORDS = {
     "other": "other",
 }
 
+UNLEARNING_FAMILY_WORDS = {
+    "reference": "reference",
+    "control": "control",
+    "retain-tuning": "tuning on retained data",
+    "ascent": "gradient ascent",
+    "distillation": "distillation",
+    "saliency": "saliency",
+    "relabeling": "relabeling",
+    "meta": "wraps another method",
+    "other": "other",
+}
+
+ANCHOR_WORDS = {"original": "original", "retrain": "retrained", "retrain-second": "retrained again"}
+
 TIER_WORDS = {"full": "full", "quick": "quick (few seeds)"}
 
 
@@ -125,35 +161,56 @@ class Shown:
 
 
 def show(metric: Metric, measurement: Measurement | None) -> Shown:
-    """Put a measurement into words; None means that nobody has measured it yet."""
+    """Put a measurement into words; None means that nobody has measured it yet.
+
+    A metric that takes all seeds together has its pooled value in place of a mean; its n is 0.
+    """
     if measurement is None:
         return Shown(STATUS_WORDS["absent"], "", "", 0, measured=False)
-    if measurement.status != "ok" or measurement.mean is None:
+    pooled = measurement.mean is None
+    value = measurement.pooled if pooled else measurement.mean
+    if measurement.status != "ok" or value is None:
         return Shown(STATUS_WORDS[measurement.status], "", "", 0, measured=False, reason=measurement.reason or "")
-    count = len(measurement.per_seed or ())
-    interval = NO_INTERVAL if measurement.ci95 is None else interval_text(metric, measurement.ci95)
+    found = measurement.pooled_ci95 if pooled else measurement.ci95
+    absent = NO_ITEM_INTERVAL if pooled else NO_INTERVAL
     return Shown(
-        with_unit(metric, measurement.mean),
-        interval,
-        repr(measurement.mean),
-        count,
+        with_unit(metric, value),
+        absent if found is None else interval_text(metric, found),
+        repr(value),
+        len(measurement.per_seed or ()),
         measured=True,
-        bounds=None if measurement.ci95 is None else within_bounds(metric, measurement.ci95),
+        bounds=None if found is None else within_bounds(metric, found),
     )
+
+
+def metric_named(key: str) -> Metric:
+    """Return a metric of the unlearning track; one that the catalog does not have is shown by its key."""
+    return METRICS.get(key) or Metric(key, key, key, "ratio", "neither", (None, None), 3, "unlearning", "", "", "", "")
+
+
+def direction_words(metric: Metric) -> str:
+    """Return how a metric is read, in the words of its track."""
+    return (DIRECTION_WORDS if metric.track == "ue" else RETRAIN_DIRECTION_WORDS)[metric.direction]
+
+
+def probe_words(probe: str) -> str:
+    """Return a probe in words."""
+    return PROBE_WORDS.get(probe, probe)
 
 
 def number(metric: Metric, value: float) -> str:
     """Round a value to the metric's decimals in the unit shown, without the unit; a true minus sign, no minus zero."""
     text = f"{value * scale(metric):.{metric.decimals}f}"
     if float(text) == 0:
-        text = text.removeprefix("-")
+        # A p-value is never 0, however small.
+        text = f"below {10**-metric.decimals:g}" if str(metric.unit) == "p" else text.removeprefix("-")
     return text.replace("-", MINUS)
 
 
 def with_unit(metric: Metric, value: float) -> str:
     """Round a value and add its unit."""
     text = number(metric, value)
-    suffix = {"fraction": "\u202f%", "points": " points"}.get(metric.unit, "")
+    suffix = {"fraction": "\u202f%", "points": " points", "epochs": " epochs"}.get(metric.unit, "")
     return text + suffix
 
 
@@ -248,6 +305,12 @@ def control_sentence(drop: Measurement | None) -> str:
     )
 
 
+def group_letters(groups: str) -> str:
+    """Return tie letters as `A`, `A B` or `A to F`: an entry's letters follow one another."""
+    letters = groups.split()
+    return groups if len(letters) < 3 else f"{letters[0]} to {letters[-1]}"
+
+
 def list_words(items: Iterable[str]) -> str:
     """Join words: `a`, `a and b`, `a, b and c`; `none` for nothing."""
     words = list(items)
@@ -280,3 +343,20 @@ def cost_words(cost: Mapping[str, float]) -> str:
     if "peak_memory_bytes" in cost:
         words.append(f"{cost['peak_memory_bytes'] / 1e9:.1f} GB of memory")
     return ", ".join(words)
+
+
+def probe_short_words(probe: str) -> str:
+    """Return a probe in a word or two, for cells and columns."""
+    return PROBE_SHORT_WORDS.get(probe, PROBE_WORDS.get(probe, probe).partition(" (")[0])
+
+
+def setting_words(value: float | bool | str) -> str:
+    """Return a setting as a protocol or a manifest states it."""
+    if isinstance(value, bool):
+        return yes_no(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def yes_no(value: bool) -> str:
+    """Return `yes` or `no`."""
+    return "yes" if value else "no"

@@ -49,7 +49,8 @@
     Array.from(table.tHead.rows[0].cells).forEach(function (cell) { cell.removeAttribute("aria-sort"); });
     header.setAttribute("aria-sort", descending ? "descending" : "ascending");
     Array.from(table.tBodies).forEach(function (body) {
-      var rows = Array.from(body.rows).filter(function (row) { return row.cells.length > index; });
+      // A row of one cell is a heading or says that there is nothing: it stays where it is.
+      var rows = Array.from(body.rows).filter(function (row) { return row.cells.length > Math.max(index, 1); });
       rows.sort(function (a, b) {
         return compare(cellValue(a, index, kind), cellValue(b, index, kind), descending ? -1 : 1, kind);
       });

@@ -258,7 +258,7 @@ def test_every_link_resolves(built: Built) -> None:
             if target.startswith(("https://", "data:")):
                 continue
             path, fragment = urldefrag(unquote(target))
-            resolved = _resolve(PurePosixPath(name).parent, path) if path else name
+            resolved = resolve(name, path) if path else name
             assert resolved in built.files, f"{name}: {target}"
             if fragment:
                 assert f'id="{fragment}"' in built.text(resolved), f"{name}: {target}"
@@ -320,9 +320,10 @@ def test_a_listing_that_points_outside_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "submissions/fog/submission.toml").is_file()
 
 
-def _resolve(folder: PurePosixPath, target: str) -> str:
+def resolve(page: str, target: str) -> str:
+    """Return the path in the site that a relative link on a page leads to."""
     parts: list[str] = []
-    for part in (folder / target).parts:
+    for part in (PurePosixPath(page).parent / target).parts:
         if part == "..":
             parts.pop()
         else:

@@ -1,0 +1,196 @@
+"""Figures of the unlearning track: a chart, its words and its table. One function for each figure.
+
+Imports pandas, the charts and plain statistics; never torch.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from bench.leaderboard import unlearning_charts as charts
+from bench.leaderboard.charts import ENTRY, REFERENCE
+from bench.leaderboard.figures import DataTable, Figure
+from bench.leaderboard.unlearning_charts import IDEAL, LOSING, LOWEST_RATE, ORIGINAL, OWN, RETRAINED
+from bench.leaderboard.unlearning_contexts import UnlearningBoard, UnlearningRow
+from bench.leaderboard.unlearning_order import ACCURACY_TOLERANCE, signed
+from bench.leaderboard.wording import Shown, short_names
+from bench.metrics.gus_statistics import FALSE_POSITIVE_RATES, tpr_at
+
+ROC_STEPS = 31
+BIN = 0.5
+MOST_BINS = 40
+
+Scores = Mapping[str, Sequence[float]]
+"""Gaussian scores by series, all seeds together."""
+
+
+def tradeoff_figure(board: UnlearningBoard) -> list[Figure]:
+    """Draw forgetting against utility; nothing where no submission has both."""
+    rows = [row for row in (*board.ranked, *board.anchors) if row.worst.measured and row.gap.measured]
+    if not rows:
+        return []
+    names, labels = short_names({row.slug: row.name for row in rows}), _labeled(rows)
+    frame = pd.DataFrame(
+        {
+            "name": [row.name[:60] for row in rows],
+            "role": [_role(row) for row in rows],
+            "x": [round(float(row.gap.sort) * 100, 4) for row in rows],
+            "y": [round(float(row.worst.sort), 4) for row in rows],
+            "x_low": [_bound(row.gap, 0, 100) for row in rows],
+            "x_high": [_bound(row.gap, 1, 100) for row in rows],
+            "y_low": [_bound(row.worst, 0, 1) for row in rows],
+            "y_high": [_bound(row.worst, 1, 1) for row in rows],
+            "text": [f"{row.worst.text}, {row.gap.text}" for row in rows],
+            "label": [names[row.slug][:24] if row.slug in labels else "" for row in rows],
+        }
+    )
+    caption = (
+        "The lower right corner is the aim: like retraining, without a loss of accuracy. Left of the dashed line more "
+        f"than {ACCURACY_TOLERANCE * 100:g} point is lost. Lines: 95\u202f% intervals, cut at the frame. Named are the "
+        "references and the methods that no other one beats in both; the table below the chart has all."
+    )
+    spec = charts.forgetting_chart(
+        frame,
+        name="tradeoff",
+        tolerance=ACCURACY_TOLERANCE * 100,
+        x_title="accuracy against retraining, worst probe (points)",
+        y_title="distance to retraining, worst probe",
+        description=f"Distance to retraining against loss of accuracy. {caption}",
+    )
+    table = DataTable(
+        "Distance to retraining and loss of accuracy, each on its worst probe",
+        ("method", "distance", "95\u202f% interval", "accuracy against retraining", "95\u202f% interval"),
+        tuple((row.name, row.worst.text, row.worst.interval, row.gap.text, row.gap.interval) for row in rows),
+    )
+    return [Figure("tradeoff", "Forgetting and utility", caption, spec, table)]
+
+
+def roc_figure(scores: Scores, *, name: str) -> Figure:
+    """Draw the ROC curve of "this item was in the training set" from Gaussian scores, all seeds together."""
+    rates = [LOWEST_RATE ** (1 - step / (ROC_STEPS - 1)) for step in range(ROC_STEPS - 1)]
+    drawn = [series for series in (OWN, RETRAINED, ORIGINAL) if scores.get(series)]
+    rows = [_rate_row(series, scores[series], rate) for series in drawn for rate in rates]
+    rows += [(series, 1.0, 1.0, None, None) for series in drawn]
+    rows += [(IDEAL, rate, rate, None, None) for rate in (LOWEST_RATE, 1.0)]
+    frame = pd.DataFrame(rows, columns=["series", "fpr", "tpr", "low", "high"])
+    caption = (
+        "How many of the forgotten items an observer with the secret noise would recognize, at each rate of false "
+        "alarms. On the diagonal the network knows nothing of the noise; above it the noise is left, below it the "
+        "network reacts against it. Band: 95\u202f% Clopper-Pearson interval of this submission."
+    )
+    table = DataTable(
+        "True positive rate with its 95\u202f% Clopper-Pearson interval, by false positive rate",
+        ("false positive rate", *drawn),
+        tuple((f"{rate:g}", *(_rate_words(scores[series], rate) for series in drawn)) for rate in FALSE_POSITIVE_RATES),
+    )
+    spec = charts.roc_chart(frame, name=f"{name}_roc", description=f"ROC curve of Gaussian scores. {caption}")
+    return Figure(f"{name}-roc", "Can an observer still tell?", caption, spec, table)
+
+
+def score_figure(scores: Scores, *, name: str) -> Figure:
+    """Draw the histogram of Gaussian scores against N(0, 1) and against the original's."""
+    own, original = scores[OWN], scores.get(ORIGINAL, ())
+    edges = _edges([*own, *original])
+    counts = _counts(own, edges)
+    width = edges[1] - edges[0]
+    bars = pd.DataFrame(
+        {
+            "left": edges[:-1],
+            "right": edges[1:],
+            "density": [round(count / len(own) / width, 6) for count in counts],
+            "count": counts,
+        }
+    )
+    before = _counts(original, edges)
+    points = [edges[0] + step * (edges[-1] - edges[0]) / 100 for step in range(101)]
+    lines = [(IDEAL, round(point, 4), round(_density(point), 6)) for point in points]
+    lines += [
+        (ORIGINAL, end, round(count / len(original) / width, 6))
+        for count, left, right in zip(before, edges, edges[1:], strict=False)
+        for end in (left, right)
+        if original
+    ]
+    frame = pd.DataFrame(lines, columns=["series", "score", "density"])
+    caption = (
+        "Bars: scores of the items to forget, all seeds together. Where nothing is left they follow the dotted bell "
+        "curve; a shift to the right is memory, a shift to the left over-unlearning."
+    )
+    table = DataTable(
+        "Items by score, in percent: this submission, N(0, 1) and the original",
+        ("score", "this submission", "N(0, 1)", "original"),
+        tuple(
+            (
+                f"{signed(left, 1)} to {signed(right, 1)}",
+                f"{100 * mine / len(own):.1f}",
+                f"{100 * (_below(right) - _below(left)):.1f}",
+                f"{100 * theirs / len(original):.1f}" if original else "not measured",
+            )
+            for left, right, mine, theirs in zip(edges, edges[1:], counts, before, strict=False)
+        ),
+    )
+    spec = charts.score_chart(
+        bars, frame, name=f"{name}_scores", description=f"Histogram of Gaussian scores. {caption}"
+    )
+    return Figure(f"{name}-scores", "Scores of the items to forget", caption, spec, table)
+
+
+def _role(row: UnlearningRow) -> str:
+    if row.role != "entry":
+        return REFERENCE
+    return ENTRY if row.keeps else LOSING
+
+
+def _labeled(rows: Sequence[UnlearningRow]) -> set[str]:
+    """Return the slugs of the references and of the entries that no other entry beats in distance and accuracy."""
+    entries = [(float(row.worst.sort), -float(row.gap.sort), row.slug) for row in rows if row.role == "entry"]
+    front = {
+        slug
+        for distance, loss, slug in entries
+        if not any(other[0] <= distance and other[1] <= loss and other[:2] != (distance, loss) for other in entries)
+    }
+    return front | {row.slug for row in rows if row.role != "entry"}
+
+
+def _bound(shown: Shown, index: int, factor: float) -> float:
+    return round(shown.bounds[index] * factor, 4) if shown.bounds else float("nan")
+
+
+def _rate_row(
+    series: str, values: Sequence[float], rate: float
+) -> tuple[str, float, float | None, float | None, float | None]:
+    found = tpr_at(values, rate)
+    tpr = round(found.value, 6) if found.hits else None
+    if series != OWN:
+        return (series, round(rate, 6), tpr, None, None)
+    low, high = max(found.interval.low, LOWEST_RATE), max(found.interval.high, LOWEST_RATE)
+    return (series, round(rate, 6), tpr, round(low, 6), round(high, 6))
+
+
+def _rate_words(values: Sequence[float], rate: float) -> str:
+    found = tpr_at(values, rate)
+    return f"{found.value:.4f} ({found.interval.low:.4f} to {found.interval.high:.4f})"
+
+
+def _edges(values: Sequence[float]) -> list[float]:
+    """Return the edges of bins, multiples of a width that keeps them few, around all values and the bell curve."""
+    low, high = min(-3.5, *values), max(3.5, *values)
+    width = BIN * max(1, math.ceil((high - low) / BIN / MOST_BINS))
+    first, last = math.floor(low / width), math.floor(high / width) + 1
+    return [round(width * step, 6) for step in range(first, last + 1)]
+
+
+def _counts(values: Sequence[float], edges: Sequence[float]) -> list[int]:
+    width = edges[1] - edges[0]
+    counts = [0] * (len(edges) - 1)
+    for value in values:
+        counts[min(int((value - edges[0]) / width), len(counts) - 1)] += 1
+    return counts
+
+
+def _density(value: float) -> float:
+    return math.exp(-(value**2) / 2) / math.sqrt(2 * math.pi)
+
+
+def _below(value: float) -> float:
+    return (1 + math.erf(value / math.sqrt(2))) / 2
