@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench import __version__, import_command, unlearning_command
+from bench import __version__, import_command, study_command, unlearning_command
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ def craft(
 import_released = app.command(name="import")(import_command.import_released)
 challenge = app.command()(unlearning_command.challenge)
 unlearn = app.command()(unlearning_command.unlearn)
+study = app.command()(study_command.study)
 
 
 @app.command()

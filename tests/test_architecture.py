@@ -35,6 +35,7 @@ LAYERS = {
     "bench.protocols": "records",
     "bench.records": "records",
     "bench.registry": "records",
+    "bench.studies.record": "records",
     "bench.results": "records",
     "bench.safetensors_header": "records",
     "bench.store": "records",
@@ -61,6 +62,7 @@ LAYERS = {
     "bench.probes": "lab",
     "bench.provenance": "lab",
     "bench.runtime": "lab",
+    "bench.studies": "lab",
     "bench.tracks": "lab",
     "bench.training": "lab",
     "bench.unlearners": "lab",
@@ -79,11 +81,12 @@ LAYERS = {
     "bench.explain": "cli",
     "bench.import_command": "cli",
     "bench.unlearning_command": "cli",
+    "bench.study_command": "cli",
 }
 """Module or package prefix -> layer; the longest prefix decides. `bench` itself stands for bench/__init__.py only."""
 
 
-TABLES = {"bench.attacks", "bench.importing", "bench.probes", "bench.unlearners"}
+TABLES = {"bench.attacks", "bench.importing", "bench.probes", "bench.studies", "bench.unlearners"}
 """Packages whose __init__ is the plain table of a family: a record, whatever layer the modules beside it are in."""
 
 
