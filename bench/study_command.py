@@ -9,7 +9,7 @@ from bench.errors import UnknownName
 from bench.studies import STUDIES
 
 if TYPE_CHECKING:
-    from bench.studies.record import ShiftStudy
+    from bench.studies.record import AnyStudy
 
 Name = Annotated[str, typer.Argument(metavar="STUDY", help=f"one of {', '.join(STUDIES)}")]
 Out = Annotated[Path, typer.Option("--out", help="folder for the JSON file and the charts")]
@@ -42,8 +42,14 @@ def study(name: Name, out: Out = Path("docs/studies"), dataset: Datasets = None)
         typer.echo(line)
 
 
-def _findings(record: "ShiftStudy") -> list[str]:
+def _findings(record: "AnyStudy") -> list[str]:
     """Say the main numbers of a study, one line each."""
+    from bench.studies.record import MemorizationStudy
+
+    if isinstance(record, MemorizationStudy):
+        scores = f"memorization of relabeled images {record.relabeled:.3f}, of the others {record.others:.3f}"
+        proxies = [f"{item.proxy}: rank correlation {item.spearman:.3f}" for item in record.agreements]
+        return [scores, *proxies]
     lines = []
     for shift in record.poison_shifts:
         for group in ("poisons", "random", "unpoisoned"):

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.leaderboard.charts import Spec
 from bench.leaderboard.drawing import Painter
-from bench.studies.record import LinearShift, PoisonShift, ShiftStudy
+from bench.studies.record import AnyStudy, LinearShift, MemorizationStudy, PoisonShift
 
 POISONS, RANDOM, UNPOISONED = "poisons", "random clean points", "random points, set without poisons"
 GROUPS = {"poisons": POISONS, "random": RANDOM, "unpoisoned": UNPOISONED}
@@ -36,14 +36,16 @@ _THEME: Spec = {
 }
 
 
-def draw_study(record: ShiftStudy) -> dict[str, bytes]:
+def draw_study(record: AnyStudy) -> dict[str, bytes]:
     """Return every chart of a study by file name, as SVG in UTF-8; the same record gives the same bytes."""
     painter = Painter()
     return {f"{name}.svg": (painter.svg(spec) + "\n").encode() for name, spec in study_specs(record).items()}
 
 
-def study_specs(record: ShiftStudy) -> dict[str, Spec]:
+def study_specs(record: AnyStudy) -> dict[str, Spec]:
     """Return the Vega-Lite specification of every chart of a study, by name."""
+    if isinstance(record, MemorizationStudy):
+        return {"memorization-scores": score_chart(record), "memorization-proxies": proxy_chart(record)}
     study = record.study
     specs = {f"{study}-{item.dataset}-{norm}": removal_chart(item, norm) for item in record.poison_shifts
              for norm in ("l1", "l2")}  # fmt: skip
@@ -54,6 +56,46 @@ def study_specs(record: ShiftStudy) -> dict[str, Spec]:
             record.linear_shift, "distance", "distance to the end, over that at the start"
         ),
     }
+
+
+def score_chart(study: MemorizationStudy) -> Spec:
+    """Draw how many images have which memorization score, relabeled ones above the others."""
+    width = 2 / len(study.histogram["others"])
+    rows = [
+        {"kind": kind, "low": -1 + index * width, "high": -1 + (index + 1) * width, "count": count}
+        for kind, counts in study.histogram.items()
+        for index, count in enumerate(counts)
+    ]
+    scale = alt.Scale(domain=["relabeled", "others"], range=COLORS[:2])
+    chart = (
+        alt.Chart(_data(pd.DataFrame(rows)))
+        .mark_bar(opacity=0.6)
+        .encode(
+            x=alt.X("low:Q", bin="binned", title="memorization score", scale=alt.Scale(domain=[-1, 1])),
+            x2="high:Q",
+            y=alt.Y("count:Q", title="images", stack=None, scale=alt.Scale(type="symlog")),
+            color=alt.Color("kind:N", scale=scale, legend=alt.Legend(title=None)),
+        )
+    )
+    words = "Histogram of memorization scores of relabeled and other images."
+    return _finish(chart, name="memorization_scores", description=words, height=240)
+
+
+def proxy_chart(study: MemorizationStudy) -> Spec:
+    """Draw the rank correlation of every proxy with the memorization score."""
+    rows = [{"proxy": item.proxy, "spearman": item.spearman} for item in study.agreements]
+    chart = (
+        alt.Chart(_data(pd.DataFrame(rows)))
+        .mark_bar(color=COLORS[1])
+        .encode(
+            x=alt.X(
+                "spearman:Q", title="rank correlation with the memorization score", scale=alt.Scale(domain=[-1, 1])
+            ),
+            y=alt.Y("proxy:N", title=None, sort="-x", axis=alt.Axis(labelLimit=320)),
+        )
+    )
+    words = "Rank correlation of cheap proxies with the memorization score."
+    return _finish(chart, name="memorization_proxies", description=words, height=220)
 
 
 def removal_chart(shift: PoisonShift, norm: str) -> Spec:

@@ -1,5 +1,6 @@
 """The table of studies: questions that are answered by one command and written up in docs/studies."""
 
 STUDIES = {
+    "memorization": "bench.studies.memorization:MEMORIZATION",
     "shift": "bench.studies.shift:SHIFT",
 }

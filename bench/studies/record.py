@@ -1,4 +1,4 @@
-"""ShiftStudy and its parts: what `bench study shift` writes, and what its charts are drawn from.
+"""What studies write, and what their charts are drawn from: ShiftStudy and MemorizationStudy, with their parts.
 
 May import pydantic and bench.records; no torch, no pandas.
 """
@@ -189,3 +189,43 @@ class ShiftStudy(Record):
     linear_settings: LinearSettings
     poison_shifts: tuple[PoisonShift, ...]
     linear_shift: LinearShift
+
+
+class Agreement(Record):
+    """A proxy against memorization: rank correlation, and the share of relabeled images among its top ones.
+
+    proxy: high where it expects memorization. top: among as many images as were relabeled.
+    """
+
+    proxy: str
+    spearman: float
+    top: float
+
+
+class MemorizationStudy(Record):
+    """Memorization scores of one data set, -1 to 1, and how proxies agree with them.
+
+    share: of the images that each of `models` networks saw. standard_error: mean over images.
+    relabeled, others: mean score of both kinds of images. histogram: counts of scores in equal bins, -1 to 1, by kind.
+    """
+
+    schema_: Literal["bench.study/1"] = Field(alias="schema")
+    study: Literal["memorization"]
+    code_sha256: str
+    key: str
+    dataset: str
+    train_sha256: str
+    images: int
+    models: int
+    share: float
+    recipe: Recipe
+    relabeled_share: float
+    standard_error: float
+    relabeled: float
+    others: float
+    histogram: dict[str, tuple[int, ...]]
+    agreements: tuple[Agreement, ...]
+
+
+AnyStudy = ShiftStudy | MemorizationStudy
+"""What a study writes."""

@@ -6,7 +6,7 @@ Imports nothing of the lab, so that `bench study` can list studies without torch
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.studies.record import ShiftStudy
+from bench.studies.record import AnyStudy
 
 Progress = Callable[[str], None]
 """Told in one line what begins."""
@@ -31,4 +31,4 @@ class Study:
     title: str
     summary: str
     datasets: tuple[str, ...]
-    run: Callable[[StudyInput], ShiftStudy]
+    run: Callable[[StudyInput], AnyStudy]
