@@ -37,7 +37,7 @@ def test_j_and_its_gradient_are_those_of_autograd() -> None:
         return (clean + torch.autograd.grad(loss, theta, create_graph=True)[0]).square().sum() / 2
 
     value, gradient = canceling(target, clean, poisons, labels, problem.scale)
-    assert value == pytest.approx(float(objective(poisons)))
+    assert value == pytest.approx(objective(poisons).item())
     torch.testing.assert_close(gradient, torch.autograd.functional.jacobian(objective, poisons))
 
 

@@ -1,13 +1,19 @@
+import re
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from bench.cli import app, main
+from bench.leaderboard.study_charts import study_specs
+from bench.records import canonical_bytes
 from bench.registry import resolve
 from bench.studies import STUDIES
+from bench.studies.record import ShiftStudy
 from bench.studies.shift import PROTOCOLS
 from bench.studies.study import Study
+
+PUBLISHED = Path(__file__).resolve().parent.parent.parent / "docs" / "studies"
 
 
 def test_the_table_resolves_to_studies_of_that_name() -> None:
@@ -46,3 +52,12 @@ def test_help_names_the_studies() -> None:
     shown = CliRunner().invoke(app, ["study", "--help"])
     assert shown.exit_code == 0
     assert "shift" in shown.output
+
+
+def test_the_published_study_is_canonical_and_its_page_shows_files_that_exist() -> None:
+    content = (PUBLISHED / "shift.json").read_bytes()
+    record = ShiftStudy.model_validate_json(content)
+    assert canonical_bytes(record.model_dump(mode="json", by_alias=True)) == content
+    links = set(re.findall(r"\]\((shift[^)]*)\)", (PUBLISHED / "shift.md").read_text(encoding="utf-8")))
+    assert links == {"shift.json", *(f"{name}.svg" for name in study_specs(record))}
+    assert all((PUBLISHED / link).is_file() for link in links)
