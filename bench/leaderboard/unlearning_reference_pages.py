@@ -63,7 +63,7 @@ def _settings(protocol: UnlearningProtocol) -> tuple[tuple[str, tuple[Fact, ...]
 def _probe_facts(condition: ProbeCondition) -> tuple[Fact, ...]:
     return (
         Fact("Items to forget", f"{condition.count:,}"),
-        Fact("Role", "primary: stands first on the board" if condition.primary else "counts for the worst case"),
+        Fact("Role", "primary; counts for the worst case too" if condition.primary else "counts for the worst case"),
         *_setting_facts(condition.settings),
     )
 
@@ -96,7 +96,7 @@ def _probes(protocol: UnlearningProtocol) -> DataTable:
         tuple(
             (
                 probe_words(condition.probe),
-                "primary" if condition.primary else "counts for the worst case",
+                "primary, worst case" if condition.primary else "worst case",
                 f"{condition.count:,}",
                 str(condition.seeds.quick),
                 str(condition.seeds.full),

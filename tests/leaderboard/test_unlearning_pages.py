@@ -1,6 +1,7 @@
 """Pages of the unlearning track: what they say, that they say it safely, and that both tracks stay apart."""
 
 import csv
+import html
 import io
 import json
 import re
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 from factories import make_protocol, write_board
 from justhtml import JustHTML
+from leaderboard import test_pages as ue_pages
 from leaderboard.conftest import Built
-from leaderboard.test_pages import resolve, rows_of, words
 from unlearning_factory import (
     METHODS,
     Left,
@@ -36,15 +37,24 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return Built(root, ue, build_files(root, protocols={ue.id: ue, unlearning.id: unlearning}))
 
 
+def words(text: str) -> str:
+    """Return what a reader sees, every kind of space as one."""
+    return html.unescape(ue_pages.words(text))
+
+
+def rows_of(text: str) -> list[str]:
+    return [words(row) for row in ue_pages.rows_of(text, "board")]
+
+
 def shown(slug: str, metric: str, label: str = "gaussian") -> str:
     """Return a number of a method as a page has to show it."""
     result = make_checkpoint_result(METHODS[slug], slug)
     found = show(metric_named(metric), result.measurement(metric, label))
-    return f"{found.text} {found.interval}"
+    return words(f"{found.text} {found.interval}")
 
 
 def test_rows_are_what_keeps_accuracy_what_does_not_references_and_the_rest(both: Built) -> None:
-    rows = [words(row) for row in rows_of(both.text(BOARD), "board")]
+    rows = rows_of(both.text(BOARD))
     starts = [
         "Within 1 percentage point of the accuracy of retraining",
         "1 GD tuning on retained data",
@@ -62,7 +72,7 @@ def test_rows_are_what_keeps_accuracy_what_does_not_references_and_the_rest(both
 
 
 def test_a_row_says_what_is_left_at_what_accuracy_and_cost(both: Built) -> None:
-    row = words(rows_of(both.text(BOARD), "board")[1])
+    row = rows_of(both.text(BOARD))[1]
     assert "left p < 0.0001" in row
     for metric in ("gus", "gus_tpr_01", "checkpoint_test_accuracy", "tow", "mia_gap"):
         assert shown("gd-tiny", metric) in row, metric
@@ -71,11 +81,11 @@ def test_a_row_says_what_is_left_at_what_accuracy_and_cost(both: Built) -> None:
 
 def show_only(slug: str, metric: str) -> str:
     result = make_checkpoint_result(METHODS[slug], slug)
-    return show(metric_named(metric), result.measurement(metric, "gaussian")).text
+    return words(show(metric_named(metric), result.measurement(metric, "gaussian")).text)
 
 
 def test_each_verdict_has_its_words(both: Built) -> None:
-    rows = [words(row) for row in rows_of(both.text(BOARD), "board")]
+    rows = rows_of(both.text(BOARD))
     found = {name: next(row for row in rows if f" {name} " in row) for name in ("GD", "GA", "ORIGINAL", "RETRAIN")}
     assert "over-unlearned p < 0.0001" in found["GA"]
     assert "left p < 0.0001" in found["ORIGINAL"]
@@ -193,9 +203,9 @@ def test_rates_of_the_curve_are_counted_by_hand(both: Built) -> None:
 
 def test_protocol_page_has_probes_budget_and_recipe(both: Built) -> None:
     text = words(both.text("protocols/unlearning-tiny-v1/index.html"))
-    assert "Gaussian noise primary 120 1 3" in text
+    assert "Gaussian noise primary, worst case 120 1 3" in text
     assert "sigma 0.25" in text
-    assert "10\u202f% of the compute of training the original" in text
+    assert "10 % of the compute of training the original" in text
     assert "SGD with momentum 0.9" in text
     assert make_unlearning_protocol().sha256 in text
 
@@ -224,23 +234,27 @@ def test_a_second_rendering_gives_the_same_bytes(tmp_path: Path) -> None:
     assert made[0] == made[1]
 
 
-@pytest.mark.parametrize(
-    "name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}", "W" * 280]
-)
-def test_hostile_names_are_text_everywhere(tmp_path: Path, name: str) -> None:
+HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}", "W" * 280)
+
+
+def test_hostile_names_are_text_everywhere(tmp_path: Path) -> None:
     protocol = make_unlearning_protocol()
     for slug in ("original", "retrain"):
         write_unlearner(tmp_path, slug)
-    method = {"name": name, "summary": name}
-    recipe = ({"protocol": protocol.id, "unlearner": name, "budget": 10, "settings": {name: name}},)
-    write_unlearner(tmp_path, "gd-tiny", method=method, recipe=recipe, authors=({"name": name},))
+    for index, name in enumerate(HOSTILE):
+        method = {"name": name, "summary": name}
+        recipe = ({"protocol": protocol.id, "unlearner": name, "budget": 10, "settings": {"note": name}},)
+        write_unlearner(
+            tmp_path, f"bad-{index}", METHODS["gd-tiny"], method=method, recipe=recipe, authors=({"name": name},)
+        )
     files = build_files(tmp_path, protocols={protocol.id: protocol})
-    for path in ("index.html", "unlearning/index.html", BOARD, GD):
-        text = files[path].decode()
-        assert "<script>alert" not in text
-        assert "<img" not in text
-        titles = [node.to_text() for node in JustHTML(text, sanitize=False).query("tbody th, h1")]
-        assert any(name in title for title in titles)
+    for index, name in enumerate(HOSTILE):
+        for path in ("index.html", "unlearning/index.html", BOARD, f"submissions/bad-{index}/index.html"):
+            text = files[path].decode()
+            assert "<script>alert" not in text
+            assert "<img" not in text
+            titles = [node.to_text() for node in JustHTML(text, sanitize=False).query("tbody th, h1")]
+            assert any(name in title for title in titles), (path, name)
 
 
 def test_pages_are_valid_without_double_ids_inline_styles_or_dead_links(both: Built) -> None:
@@ -252,7 +266,7 @@ def test_pages_are_valid_without_double_ids_inline_styles_or_dead_links(both: Bu
             json.loads(body)
         for target in re.findall(r'(?:href|src)="([^"#]+)"', text):
             if not target.startswith(("https://", "data:")):
-                assert resolve(name, target) in both.files, f"{name}: {target}"
+                assert ue_pages.resolve(name, target) in both.files, f"{name}: {target}"
 
 
 def test_ue_protocols_alone_still_render(tmp_path: Path) -> None:
