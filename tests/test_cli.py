@@ -39,6 +39,7 @@ def run(capsys):
 
 def test_the_commands_are_the_documented_ones():
     assert COMMANDS == [
+        "challenge",
         "craft",
         "doctor",
         "evaluate",
@@ -48,6 +49,8 @@ def test_the_commands_are_the_documented_ones():
         "new",
         "render",
         "serve",
+        "study",
+        "unlearn",
         "validate",
         "verify",
     ]
