@@ -6,6 +6,7 @@ Imports no torch; kits and checkpoints are made in worker processes.
 import json
 import multiprocessing
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -146,7 +147,10 @@ def _is_tables(value: Any) -> bool:
 
 
 def _line(key: str, value: Any) -> str:
-    return f"{key} = {_toml(value)}"
+    return f"{key if _BARE_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False)} = {_toml(value)}"
+
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def _toml(value: Any) -> str:
@@ -157,7 +161,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value)
+        return json.dumps(value, ensure_ascii=False)
     return value.isoformat() if hasattr(value, "isoformat") else repr(value)
 
 

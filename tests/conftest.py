@@ -3,9 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
+
+# A loaded machine takes its time; how long an example takes says nothing about the code.
+hypothesis.settings.register_profile("bench", deadline=None)
+hypothesis.settings.load_profile("bench")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

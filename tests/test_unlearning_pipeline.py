@@ -87,6 +87,14 @@ def test_a_manifest_reads_back_as_it_was_written(measured):
     assert parse_any_manifest(manifest_text(manifest)) == manifest
 
 
+def test_any_setting_that_a_manifest_may_hold_is_written_as_toml(measured):
+    manifest = parse_any_manifest((measured / "submissions" / "gd" / "submission.toml").read_text())
+    settings = {'a key, with = and "': 'a "text" \\', "rate": 1e-05, "whole": 3, "yes": True}
+    recipe = manifest.recipe[0].model_copy(update={"settings": settings})
+    changed = manifest.model_copy(update={"recipe": (recipe,)})
+    assert parse_any_manifest(manifest_text(changed)) == changed
+
+
 def test_a_lost_checkpoint_is_made_again_by_its_recipe(copy):
     before = results(copy)
     shutil.rmtree(copy / "submissions" / "gd" / "checkpoints")

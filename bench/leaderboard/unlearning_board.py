@@ -34,7 +34,6 @@ from bench.leaderboard.wording import (
     Shown,
     group_letters,
     list_words,
-    metric_named,
     number,
     probe_short_words,
     probe_words,
@@ -42,6 +41,7 @@ from bench.leaderboard.wording import (
     short_names,
     show,
 )
+from bench.metrics.catalog import METRICS
 from bench.results import Measurement, Result
 from bench.unlearning_protocol import ProbeCondition, UnlearningProtocol
 
@@ -143,13 +143,13 @@ def _row(entry: UnlearningEntry, protocol: UnlearningProtocol, places: Mapping[s
 
 def _shown(result: Result | None, key: str, label: str | None) -> Shown:
     measurement = result.measurement(key, label) if result and label else None
-    return show(metric_named(key), measurement)
+    return show(METRICS[key], measurement)
 
 
 def _shown_worst(found: WorstCase, result: Result | None, key: str) -> Shown:
     if found.measurement is None and result is not None:
         return Shown(STATUS_WORDS["not_measurable"], "", "", 0, measured=False)
-    return show(metric_named(key), found.measurement)
+    return show(METRICS[key], found.measurement)
 
 
 def _cost(result: Result | None, primary: str) -> Shown:
@@ -232,7 +232,7 @@ def _matrix_rows(
 
 
 def _cell(key: str, measurement: Measurement | None) -> MatrixCell:
-    metric = metric_named(key)
+    metric = METRICS[key]
     shown = show(metric, measurement)
     if measurement is None or measurement.mean is None:
         return MatrixCell(shown.text, shown.reason, "", shown.text, measured=False)

@@ -120,7 +120,6 @@ class ProbeLine:
 
     key: str
     label: str
-    page: bool
     shown: Shown
     original: str
     retrained: str

@@ -35,7 +35,6 @@ from bench.leaderboard.wording import (
     UNLEARNING_FAMILY_WORDS,
     direction_words,
     list_words,
-    metric_named,
     number,
     probe_words,
     seeds_words,
@@ -244,16 +243,16 @@ def _verdicts(result: Result, protocol: UnlearningProtocol) -> tuple[str, ...]:
     found = []
     gaussian = verdict(result, protocol)
     if gaussian.kind != "none":
-        gus = show(metric_named("gus"), result.measurement("gus", gaussian_label(protocol) or ""))
+        gus = show(METRICS["gus"], result.measurement("gus", gaussian_label(protocol) or ""))
         found.append(f"Gaussian noise: {gaussian.text} ({gaussian.detail}). GUS is {gus.text} ({gus.interval}).")
     worst, gap = worst_distance(result, protocol), worst_gap(result, protocol)
     if worst.measurement is not None:
-        shown = show(metric_named("retrain_distance"), worst.measurement)
+        shown = show(METRICS["retrain_distance"], worst.measurement)
         found.append(f"Distance to retraining: {shown.text} ({shown.interval}), on {probe_words(worst.probe)}.")
     elif worst.reason:
         found.append(f"Distance to retraining: no worst case. {worst.reason}.")
     if gap.measurement is not None:
-        shown = show(metric_named("accuracy_gap"), gap.measurement)
+        shown = show(METRICS["accuracy_gap"], gap.measurement)
         found.append(f"Test accuracy against retraining: {shown.text} ({shown.interval}), on {probe_words(gap.probe)}.")
     return tuple(found)
 
@@ -273,7 +272,7 @@ def _summary(result: Result, protocol: UnlearningProtocol) -> DataTable:
 
 
 def _with_interval(result: Result, key: str, label: str) -> str:
-    shown = show(metric_named(key), result.measurement(key, label))
+    shown = show(METRICS[key], result.measurement(key, label))
     return f"{shown.text} ({shown.interval})" if shown.measured else shown.text
 
 
@@ -281,8 +280,7 @@ def _probe_table(condition: ProbeCondition, result: Result, anchors: Mapping[Anc
     label, order = condition.label, list(METRICS)
     found = [item for item in result.outcome.measurements if item.condition == label]
     seeds = seeds_of(result, label)
-    # The catalog's order; what it does not have comes last, in the order of the result.
-    found.sort(key=lambda item: order.index(item.metric) if item.metric in order else len(order))
+    found.sort(key=lambda item: order.index(item.metric))
     return ProbeTable(
         probe=condition.probe,
         words=probe_words(condition.probe),
@@ -293,7 +291,7 @@ def _probe_table(condition: ProbeCondition, result: Result, anchors: Mapping[Anc
 
 
 def _probe_line(key: str, label: str, result: Result, anchors: Mapping[Anchor, Result]) -> ProbeLine:
-    metric, measurement = metric_named(key), result.measurement(key, label)
+    metric, measurement = METRICS[key], result.measurement(key, label)
     before, after = (
         show(metric, anchors[name].measurement(key, label)).text if name in anchors else STATUS_WORDS["absent"]
         for name in ("original", "retrain")
@@ -302,7 +300,6 @@ def _probe_line(key: str, label: str, result: Result, anchors: Mapping[Anchor, R
     return ProbeLine(
         key=key,
         label=metric.label,
-        page=key in METRICS,
         shown=show(metric, measurement),
         original=before,
         retrained=after,

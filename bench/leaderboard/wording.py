@@ -6,7 +6,7 @@ Imports the records and the metric catalog only.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bench.metrics.catalog import METRICS, Metric
+from bench.metrics.catalog import Metric
 from bench.results import Measurement
 
 MINUS = "\u2212"
@@ -183,11 +183,6 @@ def show(metric: Metric, measurement: Measurement | None) -> Shown:
     )
 
 
-def metric_named(key: str) -> Metric:
-    """Return a metric of the unlearning track; one that the catalog does not have is shown by its key."""
-    return METRICS.get(key) or Metric(key, key, key, "ratio", "neither", (None, None), 3, "unlearning", "", "", "", "")
-
-
 def direction_words(metric: Metric) -> str:
     """Return how a metric is read, in the words of its track."""
     return (DIRECTION_WORDS if metric.track == "ue" else RETRAIN_DIRECTION_WORDS)[metric.direction]
@@ -203,7 +198,7 @@ def number(metric: Metric, value: float) -> str:
     text = f"{value * scale(metric):.{metric.decimals}f}"
     if float(text) == 0:
         # A p-value is never 0, however small.
-        text = f"below {10**-metric.decimals:g}" if str(metric.unit) == "p" else text.removeprefix("-")
+        text = f"below {10**-metric.decimals:g}" if metric.unit == "p" else text.removeprefix("-")
     return text.replace("-", MINUS)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from factories import make_protocol, make_result, make_run, write_board, write_submission, write_wide_board
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from unlearning_factory import write_unlearning_board
 
 from bench.leaderboard.pages import render_site
 from bench.leaderboard.serve import open_server
@@ -61,8 +62,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     )
     wide = write_wide_board(root, methods=("lsp", "tap", "sem"))
     photographs = load_protocol("ue-cifar10-mini-v1")
+    unlearning = write_unlearning_board(root)
     out = root / "site"
-    paths = render_site(root, out, protocols={item.id: item for item in (protocol, wide, photographs)})
+    paths = render_site(root, out, protocols={item.id: item for item in (protocol, wide, photographs, unlearning)})
     names = tuple(path.relative_to(out).as_posix() for path in paths if path.suffix == ".html")
     with open_server(out, 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
