@@ -22,7 +22,8 @@ from unlearning_factory import (
 )
 
 from bench.leaderboard.pages import build_files
-from bench.leaderboard.wording import metric_named, show
+from bench.leaderboard.wording import show
+from bench.metrics.catalog import METRICS
 
 BOARD = "unlearning/unlearning-tiny-v1/index.html"
 CSV = "unlearning/unlearning-tiny-v1/unlearning-tiny-v1.csv"
@@ -49,7 +50,7 @@ def rows_of(text: str) -> list[str]:
 def shown(slug: str, metric: str, label: str = "gaussian") -> str:
     """Return a number of a method as a page has to show it."""
     result = make_checkpoint_result(METHODS[slug], slug)
-    found = show(metric_named(metric), result.measurement(metric, label))
+    found = show(METRICS[metric], result.measurement(metric, label))
     return words(f"{found.text} {found.interval}")
 
 
@@ -81,7 +82,7 @@ def test_a_row_says_what_is_left_at_what_accuracy_and_cost(both: Built) -> None:
 
 def show_only(slug: str, metric: str) -> str:
     result = make_checkpoint_result(METHODS[slug], slug)
-    return words(show(metric_named(metric), result.measurement(metric, "gaussian")).text)
+    return words(show(METRICS[metric], result.measurement(metric, "gaussian")).text)
 
 
 def test_each_verdict_has_its_words(both: Built) -> None:
@@ -175,10 +176,10 @@ def test_submission_page_has_every_metric_beside_both_references(both: Built) ->
     text = words(both.text(GD))
     result = make_checkpoint_result(METHODS["gd-tiny"])
     for item in result.outcome.measurements:
-        assert metric_named(item.metric).label in text, item.metric
+        assert METRICS[item.metric].label in text, item.metric
     mine, before, after = (show_only(slug, "gus") for slug in ("gd-tiny", "original", "retrain"))
     gus = result.measurement("gus", "gaussian")
-    assert f"{mine} {show(metric_named('gus'), gus).interval} {before} {after}" in text
+    assert f"{mine} {show(METRICS['gus'], gus).interval} {before} {after}" in text
 
 
 def test_submission_page_has_recipe_disclosure_controls_and_standing(both: Built) -> None:
