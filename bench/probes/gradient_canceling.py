@@ -132,7 +132,7 @@ def cancel_gradient(model: nn.Module, kept: Labeled, start: Labeled, search: Sea
 
     J = 1/2 | (1/N) (sum over kept of the loss gradient + sum over poisons of the loss gradient) |^2 at the weights of
     `model`, in eval mode, N images of both together. The images with the smallest J on the way are returned.
-    Source: arXiv:2303.03592, Eq. 5 and Algorithm 1.
+    Source: arXiv:2303.03592.
     Raises SearchDiverged where J is not finite.
     """
     clean = set_gradient(model, kept)

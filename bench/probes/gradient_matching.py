@@ -95,8 +95,8 @@ def make_gradient_matching(given: ProbeInput) -> Poison:
 def choose_targets(given: ProbeInput, model: nn.Module) -> list[Target]:
     """Draw the targets among test images that the clean network reads rightly, each with poisons of its own class.
 
-    model: clean, in eval mode. With `nearest` above 0, a target is drawn from so many of these images: those with the
-    largest logit of the adversarial class below that of their own.
+    model: clean, in eval mode. In a target, the logit of its own class leads that of the adversarial class by `lead` or
+    more. With `nearest` above 0, it is drawn from so many of these images: those with the smallest lead.
     Raises UsageProblem where there are too few classes, items or such images.
     """
     wanted, fixed = int(given.settings["targets"]), int(given.settings["target_class"])
@@ -104,7 +104,7 @@ def choose_targets(given: ProbeInput, model: nn.Module) -> list[Target]:
         raise UsageProblem(f"gradient-matching: target_class is {fixed}; expected a class below {given.classes} or -1")
     if not 1 <= wanted < given.classes:
         raise UsageProblem(f"gradient-matching: targets is {wanted}; expected 1 to {given.classes - 1}")
-    each, nearest = given.count // wanted, int(given.settings["nearest"])
+    each, nearest, lead = given.count // wanted, int(given.settings["nearest"]), float(given.settings["lead"])
     if each == 0:
         raise UsageProblem(f"gradient-matching: count is {given.count}, fewer than the {wanted} targets")
     draws = given.generator("targets")
@@ -112,17 +112,19 @@ def choose_targets(given: ProbeInput, model: nn.Module) -> list[Target]:
         logits = torch.cat([model(batch) for batch in given.test.images.split(1000)]).cpu()
     labels, test_labels = given.train.labels.cpu(), given.test.labels.cpu()
     right = logits.argmax(1) == test_labels
-    distance = logits.gather(1, test_labels[:, None]) - logits  # (N, classes)
+    leads = logits.gather(1, test_labels[:, None]) - logits  # (N, classes)
     classes = [label for label in torch.randperm(given.classes, generator=draws).tolist() if label != fixed]
     targets: list[Target] = []
     taken = torch.zeros(len(right), dtype=torch.bool)
     for adversarial in classes[:wanted]:
         shown = test_labels != adversarial if fixed == ANY_CLASS else test_labels == fixed
-        candidates = (right & shown & ~taken).nonzero()[:, 0]
+        candidates = (right & shown & ~taken & (leads[:, adversarial] >= lead)).nonzero()[:, 0]
         if len(candidates) == 0:
-            raise UsageProblem("gradient-matching: too few test images of the target class are read rightly")
+            raise UsageProblem(
+                f"gradient-matching: too few test images are read rightly, {lead:g} or more above class {adversarial}"
+            )
         if nearest > 0:
-            candidates = candidates[distance[candidates, adversarial].argsort(stable=True)[:nearest]]
+            candidates = candidates[leads[candidates, adversarial].argsort(stable=True)[:nearest]]
         chosen = int(candidates[int(torch.randint(len(candidates), (), generator=draws))])
         taken[chosen] = True
         pool = (labels == adversarial).nonzero()[:, 0]
@@ -143,7 +145,7 @@ def brew_poisons(
 
     Objective: 1 - cos(gradient of CE(f(target), adversarial), mean gradient of CE(f(x + delta), adversarial)) over all
     trainable parameters, 0 to 2. Each restart begins at normal noise times epsilon, clipped. The objective at the end
-    is that without random views. Source: arXiv:2009.02276, Eq. 3 and Algorithm 1.
+    is that without random views. Source: arXiv:2009.02276.
     """
     base, labels = (
         train.images[target.indices.to(train.images.device)],
@@ -272,6 +274,7 @@ GRADIENT_MATCHING = Probe(
         "translate": 4.0,
         "target_class": ANY_CLASS,
         "nearest": 0,
+        "lead": 0.0,
     },
     make=make_gradient_matching,
     measure=measure_gradient_matching,

@@ -104,6 +104,9 @@ def test_a_near_target_has_the_smallest_lead_over_its_adversarial_class(trained)
             leads[number] = logits[label] - logits[target.adversarial]
     nearest = min(leads, key=leads.__getitem__)
     assert torch.equal(target.image[0], given.test.images[nearest])
+    enough = sorted(leads.values())[len(leads) // 2]
+    clear = choose_targets(replace(given, settings={**given.settings, "nearest": 1, "lead": enough - 1e-4}), model)[0]
+    assert any(torch.equal(clear.image[0], given.test.images[number]) for number in leads if leads[number] == enough)
     among = choose_targets(replace(given, settings={**given.settings, "nearest": 4}), model)[0]
     near = sorted(leads, key=leads.__getitem__)[:4]
     assert any(torch.equal(among.image[0], given.test.images[number]) for number in near)
@@ -247,6 +250,7 @@ def test_success_and_probability_are_counted_by_hand():
         ({"count": 2, "targets": 3}, "count is 2, fewer than the 3 targets"),
         ({"targets": 4}, "targets is 4; expected 1 to 3"),
         ({"target_class": 4}, "target_class is 4"),
+        ({"lead": 1e3}, "too few test images are read rightly, 1000 or more above class"),
     ],
 )
 def test_what_cannot_be_made_is_refused(settings, message):
