@@ -39,8 +39,8 @@ def forgetting_chart(
     x_domain, y_domain = _domain(rows["x"], floor=-4 * tolerance, ceiling=tolerance), _domain(rows["y"], ceiling=1.2)
     x_scale = alt.Scale(type="symlog", constant=1, domain=list(x_domain))
     y_scale = alt.Scale(type="symlog", constant=0.5, domain=list(y_domain))
-    x_axis = alt.Axis(values=_ticks(x_domain), format="~g")
-    y_axis = alt.Axis(values=_ticks(y_domain), format="~g")
+    x_axis = alt.Axis(values=_ticks(x_domain), format="~f")
+    y_axis = alt.Axis(values=_ticks(y_domain), format="~f")
     x = alt.X("x:Q", title=x_title, scale=x_scale, axis=x_axis)
     y = alt.Y("y:Q", title=y_title, scale=y_scale, axis=y_axis)
     color = alt.Color("role:N", scale=_COLORS, legend=alt.Legend(title=None, columns=1))
@@ -83,7 +83,7 @@ def roc_chart(rows: pd.DataFrame, *, name: str, description: str) -> Spec:
     rows: columns `series`, `fpr`, `tpr`, `low`, `high` (NaN without an interval), each above 0 or missing.
     """
     scale = alt.Scale(type="log", domain=[LOWEST_RATE, 1])
-    axis = alt.Axis(values=[0.001, 0.01, 0.1, 1], format="~g")
+    axis = alt.Axis(values=[0.001, 0.01, 0.1, 1], format="~f")
     legend = alt.Legend(title=None, symbolType="stroke", symbolSize=400, columns=2)
     x = alt.X("fpr:Q", title="false positive rate", scale=scale, axis=axis)
     y = alt.Y("tpr:Q", title="true positive rate", scale=scale, axis=axis)
