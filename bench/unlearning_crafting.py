@@ -92,8 +92,7 @@ def make_submission(
     tasks = [_Task(root, folder, protocol, cell, recipe) for cell in protocol.cells(tier)]
     made = _run(tasks, jobs, report)
     _check_known(known, made, folder, protocol)
-    # Settings of a protocol were chosen on half of the test images.
-    manifest = _manifest(known, made, recipe, slug, tuned=unlearner in protocol.unlearners)
+    manifest = _manifest(known, made, recipe, slug, trials=protocol.trials.get(unlearner, 0))
     text = manifest_text(manifest)
     assert parse_any_manifest(text) == manifest, "what is written reads back"
     write_atomically(folder / MANIFEST_NAME, text.encode())
@@ -190,11 +189,11 @@ def _check_known(
 
 
 def _manifest(
-    known: UnlearningManifest | None, made: Sequence[Checkpoint], recipe: UnlearnRecipe, slug: str, *, tuned: bool
+    known: UnlearningManifest | None, made: Sequence[Checkpoint], recipe: UnlearnRecipe, slug: str, *, trials: int
 ) -> UnlearningManifest:
     """Return the manifest with these checkpoints: a new one, or an existing one with the protocol's part replaced."""
     if known is None:
-        return _new_manifest(made, recipe, slug, tuned=tuned)
+        return _new_manifest(made, recipe, slug, trials=trials)
     fresh = {(item.probe, item.seed) for item in made}
     kept = [item for item in known.artifact if item.protocol != recipe.protocol or (item.probe, item.seed) not in fresh]
     return known.model_copy(
@@ -206,7 +205,7 @@ def _manifest(
     )
 
 
-def _new_manifest(made: Sequence[Checkpoint], recipe: UnlearnRecipe, slug: str, *, tuned: bool) -> UnlearningManifest:
+def _new_manifest(made: Sequence[Checkpoint], recipe: UnlearnRecipe, slug: str, *, trials: int) -> UnlearningManifest:
     unlearner: Unlearner = resolve("unlearner", recipe.unlearner, UNLEARNERS)
     return UnlearningManifest.model_validate(
         {
@@ -220,7 +219,7 @@ def _new_manifest(made: Sequence[Checkpoint], recipe: UnlearnRecipe, slug: str, 
             "links": {"paper": unlearner.paper} if unlearner.paper else {},
             "recipe": (recipe,),
             "artifact": tuple(made),
-            "disclosure": {"tuned_on_retrained": False, "test_set_used": tuned},
+            "disclosure": {"search_trials": trials, "tuned_on_retrained": False, "test_set_used": trials > 0},
             "agreement": {"artifact_license": "CC-BY-4.0", "publish": True},
         }
     )

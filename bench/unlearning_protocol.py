@@ -68,6 +68,7 @@ class UnlearningProtocol(Record):
 
     model: the network that is trained, and that every checkpoint is of. recipe: how the original is trained, and the
     retrained references. unlearners: settings of reference unlearners that differ from those of their files, by name.
+    trials: how many settings of an unlearner were tried on data like these, with test images for validation.
     """
 
     schema_: Literal["bench.protocol/1"] = Field(alias="schema")
@@ -83,6 +84,7 @@ class UnlearningProtocol(Record):
     metrics: CheckpointMetrics = CheckpointMetrics()
     probes: tuple[ProbeCondition, ...] = Field(min_length=1)
     unlearners: dict[str, dict[str, Setting]] = Field(default_factory=dict)
+    trials: dict[str, PositiveInt] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_primary(self) -> "UnlearningProtocol":
@@ -97,7 +99,7 @@ class UnlearningProtocol(Record):
     def sha256(self) -> str:
         """Digest of everything that can move a number of a checkpoint: all but words and the unlearners' settings."""
         asked: dict[str, Any] = self.model_dump(
-            mode="json", by_alias=True, exclude={"title", "summary", "notes", "unlearners"}
+            mode="json", by_alias=True, exclude={"title", "summary", "notes", "unlearners", "trials"}
         )
         return digest(asked)
 

@@ -7,10 +7,10 @@ import pytest
 from bench.data.identity import pin_stated
 from bench.problems import exit_code, format_problems
 from bench.store import load_results
-from bench.submission import load_submission
+from bench.submission import UnlearningManifest, load_submission
 from bench.tracks.ue import build_subject
 from bench.tracks.unlearning import build_subject as build_checkpoint_subject
-from bench.unlearning_protocol import UnlearningProtocol, load_any_protocol
+from bench.unlearning_protocol import UnlearningProtocol, load_any_protocol, load_unlearning_protocol
 from bench.validation import validate_folder
 from bench.verification import verify
 
@@ -44,3 +44,14 @@ def test_stored_results_were_measured_by_the_code_as_it_is(folder):
         else:
             now = build_subject(protocol, subject.tier, subject.artifacts, dataset)
         assert subject == now, f"{stored.path}: measured by other code or under another protocol text"
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_reference_unlearner_discloses_what_was_tried(folder):
+    manifest = load_submission(folder).manifest
+    if not isinstance(manifest, UnlearningManifest):
+        return
+    protocols = [load_unlearning_protocol(item.protocol) for item in manifest.recipe]
+    tried = max(item.trials.get(recipe.unlearner, 0) for item, recipe in zip(protocols, manifest.recipe, strict=True))
+    assert manifest.disclosure.search_trials == tried
+    assert manifest.disclosure.test_set_used == (tried > 0)
