@@ -19,7 +19,11 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'none'; "
     "font-src 'self'; base-uri 'none'; form-action 'none'"
 )
-STATIC = ("site.css", "theme.js", "site.js")
+STYLES = ("frame", "tables", "matrices", "reported", "charts", "media")
+"""Parts of `site.css` in their order: what depends on the medium comes last."""
+
+SCRIPTS = ("theme-button", "table", "charts")
+"""Parts of `site.js`, each on its own."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +69,19 @@ def templates_folder() -> Path | None:
 
 def static_assets(bundle: bytes) -> dict[str, Asset]:
     """Return the shared files by name, each under a path that changes with its content."""
-    contents = {name: _static(name) for name in STATIC} | {"charts.js": bundle}
+    contents = {
+        "site.css": b"\n".join(_static(f"css/{name}.css") for name in STYLES),
+        "site.js": b"\n".join(_static(f"js/{name}.js") for name in SCRIPTS),
+        "theme.js": _static("js/theme.js"),  # alone, because it runs before the first paint
+        "charts.js": bundle,
+    }
     return {name: Asset(_hashed(name, content), content) for name, content in contents.items()}
 
 
 def _static(name: str) -> bytes:
     folder = templates_folder()
     source = resources.files("bench._templates") if folder is None else folder
-    return (source / "static" / name).read_bytes()
+    return source.joinpath("static", *name.split("/")).read_bytes()
 
 
 def _hashed(name: str, content: bytes) -> str:

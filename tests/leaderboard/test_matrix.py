@@ -8,7 +8,7 @@ from leaderboard.conftest import Built, Wide
 
 from bench.leaderboard.board import board_context
 from bench.leaderboard.contexts import BoardContext, Matrix
-from bench.leaderboard.environment import Renderer, static_assets, templates_folder
+from bench.leaderboard.environment import Renderer, static_assets
 from bench.leaderboard.frame import seed_frame, shown_results
 from bench.leaderboard.matrix import LEVELS
 from bench.leaderboard.overview import build_overview
@@ -129,9 +129,7 @@ def test_wide_pages_carry_no_style_and_every_level_has_a_class(wide: Wide, page:
 
 
 def test_every_heat_level_is_read_with_ease_and_in_gray() -> None:
-    folder = templates_folder()
-    assert folder is not None
-    style = (folder / "static" / "site.css").read_text(encoding="utf-8")
+    style = static_assets(b"")["site.css"].content.decode()
     inks = re.search(r"--ink: light-dark\((#\w{6}), (#\w{6})\)", style)
     assert inks
     found = re.findall(r"\.heat-(\d) \{ background: light-dark\((#\w{6}), (#\w{6})\)", style)

@@ -1,35 +1,6 @@
-// Three small enhancements of complete pages: theme button, sortable and filterable tables, live charts.
+// Sorting and filtering of complete tables.
 (function () {
   "use strict";
-
-  var THEMES = ["system", "light", "dark"];
-  var bundleUrl = document.currentScript.dataset.charts;
-
-  function readTheme() {
-    return document.documentElement.dataset.theme || "system";
-  }
-
-  function storeTheme(theme) {
-    try {
-      if (theme === "system") localStorage.removeItem("theme");
-      else localStorage.setItem("theme", theme);
-    } catch (error) {
-      // Storage may be switched off: the choice lasts for this page.
-    }
-  }
-
-  function enableTheme(button) {
-    var label = button.querySelector("span");
-    label.textContent = readTheme();
-    button.addEventListener("click", function () {
-      var next = THEMES[(THEMES.indexOf(readTheme()) + 1) % THEMES.length];
-      if (next === "system") delete document.documentElement.dataset.theme;
-      else document.documentElement.dataset.theme = next;
-      storeTheme(next);
-      label.textContent = next;
-    });
-    button.hidden = false;
-  }
 
   function cellValue(row, index, kind) {
     var text = row.cells[index].dataset.value;
@@ -91,49 +62,6 @@
     apply();
   }
 
-  var bundle = null;
-
-  function loadBundle() {
-    if (!bundle) {
-      bundle = new Promise(function (resolve, reject) {
-        var script = document.createElement("script");
-        script.src = bundleUrl;
-        script.onload = resolve;
-        script.onerror = reject;
-        document.head.appendChild(script);
-      });
-    }
-    return bundle;
-  }
-
-  function drawChart(drawing) {
-    var spec = JSON.parse(document.getElementById(drawing.dataset.chart).textContent);
-    var live = document.createElement("div");
-    var options = { ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip: { disableDefaultStyle: true } };
-    return loadBundle()
-      .then(function () { return window.vegaEmbed(live, spec, options); })
-      .then(function () {
-        drawing.replaceChildren(live);
-        drawing.dataset.live = "yes";
-      })
-      .catch(function () {
-        drawing.dataset.live = "no"; // The static drawing stays.
-      });
-  }
-
-  function enableCharts(drawings) {
-    if (!("IntersectionObserver" in window)) return;
-    var observer = new IntersectionObserver(function (entries) {
-      entries.filter(function (entry) { return entry.isIntersecting; }).forEach(function (entry) {
-        observer.unobserve(entry.target);
-        drawChart(entry.target);
-      });
-    });
-    drawings.forEach(function (drawing) { observer.observe(drawing); });
-  }
-
-  enableTheme(document.getElementById("theme"));
   document.querySelectorAll("table[data-sortable]").forEach(enableSort);
   document.querySelectorAll("[data-tools]").forEach(enableFilter);
-  enableCharts(document.querySelectorAll("[data-chart]"));
 })();
