@@ -5,6 +5,8 @@ May import pydantic, rfc8785 and bench.errors; no torch, no pandas.
 
 import hashlib
 import tomllib
+from collections.abc import Callable
+from json.encoder import encode_basestring
 from typing import Any
 
 import rfc8785
@@ -22,7 +24,63 @@ def canonical_bytes(value: Any) -> bytes:
 
     Raises rfc8785.CanonicalizationError for NaN, infinities and integers beyond 2**53 - 1.
     """
-    return rfc8785.dumps(value)
+    parts: list[str] = []
+    try:
+        _write(value, parts.append)
+        return "".join(parts).encode()
+    except (_Rare, UnicodeEncodeError):
+        return rfc8785.dumps(value)
+
+
+class _Rare(Exception):
+    """Something that the quick writer leaves to the library: it knows every rule and has the errors."""
+
+
+def _write(value: Any, write: Callable[[str], None]) -> None:
+    """Write the usual values, several times as fast as the library: a site reads and digests thousands of documents."""
+    kind = type(value)
+    if kind is float:
+        write(_number(value))
+    elif kind is str:
+        write(encode_basestring(value))
+    elif kind is dict:
+        separator = "{"
+        for key in _sorted_keys(value):
+            write(f"{separator}{encode_basestring(key)}:")
+            _write(value[key], write)
+            separator = ","
+        write("}" if value else "{}")
+    elif kind is list or kind is tuple:
+        separator = "["
+        for item in value:
+            write(separator)
+            _write(item, write)
+            separator = ","
+        write("]" if value else "[]")
+    elif value is None or kind is bool:
+        write({None: "null", True: "true", False: "false"}[value])
+    elif kind is int and abs(value) < _INTEGER_LIMIT:
+        write(repr(value))
+    else:
+        raise _Rare
+
+
+_INTEGER_LIMIT = 2**53
+
+
+def _sorted_keys(value: dict[Any, Any]) -> list[str]:
+    # The order is that of UTF-16 code units, which is Python's own for ASCII only.
+    if not all(type(key) is str and key.isascii() for key in value):
+        raise _Rare
+    return sorted(value)
+
+
+def _number(value: float) -> str:
+    """Return a number as ECMAScript writes it, which is as Python does, but for whole numbers and exponents."""
+    text = repr(value)
+    if "e" in text or "n" in text:  # exponents, nan, inf
+        return rfc8785.dumps(value).decode()
+    return text.removesuffix(".0") if value else "0"
 
 
 def digest(value: Any) -> str:
