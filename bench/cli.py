@@ -220,8 +220,7 @@ def render(
     root: Root = Path(),
 ) -> None:
     """Build the static site from the stored results."""
-    from bench.leaderboard.pages import render_site, stale_files
-    from bench.leaderboard.sources import unreadable_submissions
+    from bench.leaderboard.building import render_site, stale_files
 
     folder = out or root / "site"
     if check:
@@ -230,10 +229,10 @@ def render(
             typer.echo(name)
         typer.echo(f"{folder}: {len(stale)} files differ" if stale else f"{folder}: up to date")
         raise typer.Exit(1 if stale else 0)
-    for line in unreadable_submissions(root):
+    rendered = render_site(root, folder)
+    for line in rendered.left_out:
         typer.echo(line, err=True)
-    written = render_site(root, folder)
-    typer.echo(f"{len(written)} files in {folder}; open {folder / 'index.html'} or run `bench serve`")
+    typer.echo(f"{len(rendered.files)} files in {folder}; open {folder / 'index.html'} or run `bench serve`")
 
 
 @app.command()

@@ -60,8 +60,15 @@ def read_result(path: Path) -> Result:
 
 def load_results(submission_folder: Path) -> list[StoredResult]:
     """Read all stored results of a submission, by protocol and file name. Raises CorruptResult."""
-    paths = sorted((submission_folder / "results").glob("*/*.json"))
-    return [StoredResult(path, submission_folder.name, read_result(path), read_runs(runs_path(path))) for path in paths]
+    return [
+        StoredResult(path, submission_folder.name, read_result(path), read_runs(runs_path(path)))
+        for path in result_paths(submission_folder)
+    ]
+
+
+def result_paths(submission_folder: Path) -> list[Path]:
+    """Return the documents of a submission, by protocol and file name."""
+    return sorted((submission_folder / "results").glob("*/*.json"))
 
 
 def find_result(submission_folder: Path, protocol_id: str, key: str) -> Path | None:

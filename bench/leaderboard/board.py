@@ -14,7 +14,8 @@ from bench.leaderboard.frame import seed_frame, shown_results, wide_frame
 from bench.leaderboard.matrix import defense_matrices, network_rows, networks, rivals
 from bench.leaderboard.ranking import Standing, common_seeds, rank, rank_text
 from bench.leaderboard.reported_page import reported_block
-from bench.leaderboard.sources import Entry, Sources
+from bench.leaderboard.shelf import Shelved
+from bench.leaderboard.sources import Entry, Sources, remembered
 from bench.leaderboard.wording import (
     FAMILY_WORDS,
     TIER_WORDS,
@@ -32,7 +33,6 @@ from bench.leaderboard.wording import (
 from bench.metrics.catalog import METRICS
 from bench.protocol import Protocol
 from bench.results import Measurement
-from bench.store import StoredResult
 from bench.unlearning_protocol import AnyProtocol
 
 PRIMARY = METRICS["test_accuracy"]
@@ -41,6 +41,7 @@ MOST_LABELS = 15
 MOST_BARS = 30
 
 
+@remembered
 def build_board(sources: Sources, protocol: Protocol) -> Board:
     """Rank and word a protocol's submissions: ranked entries best first, then reference and controls, then the rest."""
     rows, ties = _rows(sources, protocol)
@@ -63,6 +64,7 @@ def build_board(sources: Sources, protocol: Protocol) -> Board:
     )
 
 
+@remembered
 def standings(sources: Sources, protocol: Protocol) -> tuple[list[Standing], int]:
     """Rank the entries of a protocol that have the primary metric; also return how many seeds any two share."""
     entries = [pair for pair in shown_results(sources, protocol) if pair[0].role == "entry"]
@@ -79,8 +81,13 @@ def test_images(protocol: AnyProtocol) -> int:
     return min(chosen, protocol.dataset.test.images)
 
 
-def board_context(sources: Sources, protocol: Protocol) -> BoardContext:
+def board_contexts(sources: Sources, protocol: Protocol) -> list[BoardContext]:
     """Gather the page of a protocol's board."""
+    return [board_context(sources, protocol)]
+
+
+def board_context(sources: Sources, protocol: Protocol) -> BoardContext:
+    """Gather a protocol's board with its charts and matrices."""
     board = build_board(sources, protocol)
     pairs = shown_results(sources, protocol)
     results = {entry.slug: stored.result for entry, stored in pairs}
@@ -168,11 +175,11 @@ def _ties_sentence(entries: int, seeds: int) -> str:
     )
 
 
-def _measurement(stored: StoredResult | None, metric: str, protocol: Protocol) -> Measurement | None:
+def _measurement(stored: Shelved | None, metric: str, protocol: Protocol) -> Measurement | None:
     return stored.result.measurement(metric, protocol.primary.label) if stored else None
 
 
-def _facts(board: Board, protocol: Protocol, pairs: list[tuple[Entry, StoredResult]]) -> tuple[Fact, ...]:
+def _facts(board: Board, protocol: Protocol, pairs: list[tuple[Entry, Shelved]]) -> tuple[Fact, ...]:
     data = protocol.dataset
     tiers = sorted({stored.result.subject.tier for _, stored in pairs})
     return (

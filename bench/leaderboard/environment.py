@@ -61,6 +61,14 @@ def template_loader() -> BaseLoader:
     return ChoiceLoader([FileSystemLoader(beside)])
 
 
+def source_files() -> list[Path]:
+    """Return every file of code and template that can decide a page's bytes, sorted."""
+    package = Path(__file__).resolve().parents[1]
+    templates = templates_folder() or Path(str(resources.files("bench._templates")))
+    code = (path for path in package.rglob("*") if path.suffix in (".py", ".toml", ".csv", ".json"))
+    return sorted({*code, *(path for path in templates.rglob("*") if path.is_file())})
+
+
 def templates_folder() -> Path | None:
     """Return the `templates` folder of a checkout, None where the package is installed alone."""
     folder = Path(__file__).resolve().parents[2] / "templates"

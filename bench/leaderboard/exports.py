@@ -16,13 +16,12 @@ from bench.protocol import Protocol
 from bench.unlearning_protocol import UnlearningProtocol
 
 
-def board_csv(sources: Sources, protocol: Protocol) -> bytes:
+def board_csv(sources: Sources, protocol: Protocol) -> dict[str, bytes]:
     """Return all shown measurements of a board as CSV: full precision, fractions from 0 to 1, empty where missing.
 
     A cell that a spreadsheet could take for a formula starts with an apostrophe.
     """
-    frame = measurement_frame(sources)
-    frame = frame[frame["protocol"] == protocol.id]
+    frame = measurement_frame(sources, protocol)
     ranked, _ = standings(sources, protocol)
     ranks = {standing.slug: (standing.best, standing.worst) for standing in ranked}
     text = io.StringIO()
@@ -31,10 +30,10 @@ def board_csv(sources: Sources, protocol: Protocol) -> bytes:
     for record in frame.to_dict("records"):
         cells = [_cell(record[column]) for column in MEASUREMENT_COLUMNS]
         writer.writerow([*cells, *ranks.get(str(record["slug"]), ("", ""))])
-    return text.getvalue().encode()
+    return {f"ue/{protocol.id}/{protocol.id}.csv": text.getvalue().encode()}
 
 
-def unlearning_csv(sources: Sources, protocol: UnlearningProtocol) -> bytes:
+def unlearning_csv(sources: Sources, protocol: UnlearningProtocol) -> dict[str, bytes]:
     """Return all shown measurements of a board of the unlearning track as CSV, in the form of `board_csv`.
 
     rank_best, rank_worst: of the whole board, those that keep the accuracy of retraining first.
@@ -48,10 +47,10 @@ def unlearning_csv(sources: Sources, protocol: UnlearningProtocol) -> bytes:
         place = places.get(str(record["slug"]))
         rank = ("", "", "") if place is None else (str(place.keeps).lower(), place.best, place.worst)
         writer.writerow([*(_cell(record[column]) for column in frame.columns), *rank])
-    return text.getvalue().encode()
+    return {f"unlearning/{protocol.id}/{protocol.id}.csv": text.getvalue().encode()}
 
 
-def reported_csv() -> bytes:
+def reported_csv(sources: Sources) -> dict[str, bytes]:  # noqa: ARG001 - every file of the site takes the sources
     """Return all published figures as CSV, one line each, as printed and with its source; accuracies in percent."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -59,7 +58,7 @@ def reported_csv() -> bytes:
     for table in load_reported():
         for row in figures_of(table):
             writer.writerows([str(value) for value in astuple(figure)] for figure in row)
-    return text.getvalue().encode()
+    return {"reported/reported.csv": text.getvalue().encode()}
 
 
 def _cell(value: object) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from bench.leaderboard.shelf import Shelved
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
 from bench.protocol import Protocol
 from bench.results import CellResult, Result
-from bench.store import StoredResult
 from bench.unlearning_protocol import UnlearningProtocol
 
 MEASUREMENT_COLUMNS = (
@@ -37,19 +37,16 @@ SAL_COLUMNS = ("seed", "epoch", "layer", "sal", "learnable")
 OFFICIAL_METRICS = ("ud_official", "ud_official_start")
 
 
-def shown_results(sources: Sources, protocol: Protocol) -> list[tuple[Entry, StoredResult]]:
+def shown_results(sources: Sources, protocol: Protocol) -> list[tuple[Entry, Shelved]]:
     """Return the results that a protocol's board shows, by slug."""
     pairs = ((entry, entry.shown(protocol)) for entry in sources.on_board(protocol))
     return [(entry, stored) for entry, stored in pairs if stored is not None]
 
 
-def measurement_frame(sources: Sources) -> pd.DataFrame:
-    """Return one row for each shown measurement of every board; a missing mean or bound is NaN, with a status."""
+def measurement_frame(sources: Sources, protocol: Protocol) -> pd.DataFrame:
+    """Return one row for each shown measurement of a board; a missing mean or bound is NaN, with a status."""
     rows = [
-        row
-        for protocol in sources.protocols.values()
-        for entry, stored in shown_results(sources, protocol)
-        for row in _measurement_rows(entry, stored.result)
+        row for entry, stored in shown_results(sources, protocol) for row in _measurement_rows(entry, stored.result)
     ]
     return pd.DataFrame(rows, columns=list(MEASUREMENT_COLUMNS)).astype({"mean": float, "low": float, "high": float})
 
@@ -70,7 +67,7 @@ def checkpoint_frame(sources: Sources, protocol: UnlearningProtocol) -> pd.DataF
     return pd.DataFrame(rows, columns=columns).astype({"mean": float, "low": float, "high": float})
 
 
-def seed_frame(shown: Iterable[tuple[Entry, StoredResult]]) -> pd.DataFrame:
+def seed_frame(shown: Iterable[tuple[Entry, Shelved]]) -> pd.DataFrame:
     """Return one row for each measured value of each seed."""
     rows = [row for entry, stored in shown for row in _seed_rows(entry, stored.result)]
     return pd.DataFrame(rows, columns=list(SEED_COLUMNS))

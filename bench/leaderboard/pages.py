@@ -1,16 +1,17 @@
-"""Pages: the list of all pages, and the two entry points: render the site, and say where a rendered one is stale.
+"""Pages: the list of everything that a site consists of, in units that are made and made anew on their own.
 
-Everything is gathered first and written afterwards; the same input gives the same bytes. Never imports torch.
+A unit is a board, a submission, or what is about all of them. Never imports torch.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from typing import Any, Literal
 
-from bench.leaderboard import drawing, publishing
-from bench.leaderboard.board import board_context
-from bench.leaderboard.contexts import BoardContext, Context
-from bench.leaderboard.environment import Renderer, static_assets
+from bench.leaderboard.board import board_contexts
+from bench.leaderboard.board import standings as ue_standings
+from bench.leaderboard.contexts import Context
+from bench.leaderboard.environment import Renderer
 from bench.leaderboard.exports import board_csv, reported_csv, unlearning_csv
 from bench.leaderboard.reference_pages import (
     index_contexts,
@@ -22,88 +23,120 @@ from bench.leaderboard.reference_pages import (
     submit_contexts,
 )
 from bench.leaderboard.reported_page import reported_contexts
-from bench.leaderboard.sources import Sources, read_sources
-from bench.leaderboard.submission_page import raw_name, submission_contexts
-from bench.leaderboard.unlearning_board import board_context as unlearning_board_context
-from bench.leaderboard.unlearning_contexts import UnlearningBoardContext
+from bench.leaderboard.sources import Entry, Sources, UnlearningEntry, protocol_digest
+from bench.leaderboard.submission_page import raw_results, submission_contexts
+from bench.leaderboard.unlearning_board import board_contexts as unlearning_board_contexts
+from bench.leaderboard.unlearning_order import standings as unlearning_standings
 from bench.leaderboard.unlearning_reference_pages import unlearning_index_contexts, unlearning_protocol_contexts
 from bench.leaderboard.unlearning_submission import unlearning_submission_contexts
-from bench.results import result_bytes
-from bench.unlearning_protocol import AnyProtocol
+
+Files = Mapping[str, bytes]
+Scope = Literal["board", "submission", "site"]
+SCOPES: tuple[Scope, ...] = ("board", "submission", "site")
+"""In the order of making: what a board finds is remembered, and the others need it."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A kind of page: its template, and how the contexts of all its pages are gathered."""
+    """A kind of page: its template, and how its contexts are gathered from the sources and the subject."""
 
     template: str
-    gather: Callable[[Sources], Sequence[Context]]
+    gather: Callable[..., Sequence[Context]]
 
 
-def board_contexts(sources: Sources) -> list[BoardContext]:
-    """Gather the page of every board."""
-    return [board_context(sources, protocol) for protocol in sources.protocols.values()]
+@dataclass(frozen=True)
+class Kind:
+    """What belongs to one subject: its pages, and its other files by path."""
+
+    pages: tuple[Page, ...]
+    files: tuple[Callable[..., Files], ...]
 
 
-def unlearning_board_contexts(sources: Sources) -> list[UnlearningBoardContext]:
-    """Gather the page of every board of the unlearning track."""
-    return [unlearning_board_context(sources, protocol) for protocol in sources.unlearning_protocols.values()]
-
-
-PAGES = (
-    Page("pages/index.html", index_contexts),
-    Page("pages/board.html", board_contexts),
-    Page("pages/submission.html", submission_contexts),
-    Page("pages/protocol.html", protocol_contexts),
-    Page("pages/unlearning_index.html", unlearning_index_contexts),
-    Page("pages/unlearning_board.html", unlearning_board_contexts),
-    Page("pages/unlearning_submission.html", unlearning_submission_contexts),
-    Page("pages/unlearning_protocol.html", unlearning_protocol_contexts),
-    Page("pages/metric.html", metric_contexts),
-    Page("pages/metrics.html", metrics_contexts),
-    Page("pages/reported.html", reported_contexts),
-    Page("pages/submit.html", submit_contexts),
-    Page("pages/read.html", read_contexts),
-    Page("pages/404.html", missing_contexts),
+UE_BOARD = Kind(
+    pages=(Page("pages/board.html", board_contexts), Page("pages/protocol.html", protocol_contexts)),
+    files=(board_csv,),
+)
+UNLEARNING_BOARD = Kind(
+    pages=(
+        Page("pages/unlearning_board.html", unlearning_board_contexts),
+        Page("pages/unlearning_protocol.html", unlearning_protocol_contexts),
+    ),
+    files=(unlearning_csv,),
+)
+UE_SUBMISSION = Kind(pages=(Page("pages/submission.html", submission_contexts),), files=(raw_results,))
+UNLEARNING_SUBMISSION = Kind(
+    pages=(Page("pages/unlearning_submission.html", unlearning_submission_contexts),), files=(raw_results,)
+)
+SITE = Kind(
+    pages=(
+        Page("pages/index.html", index_contexts),
+        Page("pages/unlearning_index.html", unlearning_index_contexts),
+        Page("pages/metric.html", metric_contexts),
+        Page("pages/metrics.html", metrics_contexts),
+        Page("pages/reported.html", reported_contexts),
+        Page("pages/submit.html", submit_contexts),
+        Page("pages/read.html", read_contexts),
+        Page("pages/404.html", missing_contexts),
+    ),
+    files=(reported_csv,),
 )
 
 
-def render_site(root: Path, out: Path, *, protocols: Mapping[str, AnyProtocol] | None = None) -> list[Path]:
-    """Render the site of a repository into `out`; return the files of the site, sorted.
+@dataclass(frozen=True)
+class Unit:
+    """A part of the site that is made on its own. inputs: a JSON value that changes whenever its files may."""
 
-    protocols: by id, instead of the bundled ones. Files in `out` that no earlier rendering wrote are left alone.
-    Submissions that cannot be read are left out; `sources.unreadable_submissions` names them.
-    Raises CorruptResult and UsageProblem.
-    """
-    files = build_files(root, protocols=protocols)
-    return publishing.write_files(files, out)
+    name: str
+    scope: Scope
+    inputs: Callable[[], Any]
+    kind: Kind
+    subject: tuple[Any, ...]
 
-
-def stale_files(root: Path, out: Path, *, protocols: Mapping[str, AnyProtocol] | None = None) -> list[str]:
-    """Return how `out` differs from what `render_site` would write, one line a file; empty if it does not."""
-    return publishing.differences(build_files(root, protocols=protocols), out)
-
-
-def build_files(root: Path, *, protocols: Mapping[str, AnyProtocol] | None = None) -> dict[str, bytes]:
-    """Return every file of the site by its path, nothing written but the cache of drawings."""
-    sources = read_sources(root, protocols=protocols)
-    gathered = [(page.template, context) for page in PAGES for context in page.gather(sources)]
-    assets = static_assets(drawing.bundle())
-    renderer = Renderer(drawing.Painter(root / ".bench" / "drawings").svg, assets)
-    files = {asset.path: asset.content for asset in assets.values()}
-    files |= {context.path: renderer.render(template, context) for template, context in gathered}
-    return dict(sorted({**files, **_downloads(sources)}.items()))
+    def make(self, renderer: Renderer) -> dict[str, bytes]:
+        """Return the files of the unit by path."""
+        made: dict[str, bytes] = {}
+        for page in self.kind.pages:
+            for context in page.gather(*self.subject):
+                made[context.path] = renderer.render(page.template, context)
+        for files in self.kind.files:
+            made |= files(*self.subject)
+        return made
 
 
-def _downloads(sources: Sources) -> dict[str, bytes]:
-    raw = {
-        f"submissions/{entry.slug}/{raw_name(stored)}": result_bytes(stored.result)
-        for entry in sources.submissions
-        for stored in entry.results
-    }
-    tables = {f"ue/{name}/{name}.csv": board_csv(sources, protocol) for name, protocol in sources.protocols.items()}
-    tables |= {
-        f"unlearning/{name}/{name}.csv": unlearning_csv(sources, protocol)
-        for name, protocol in sources.unlearning_protocols.items()
-    }
-    return {**raw, **tables, "reported/reported.csv": reported_csv()}
+def units(sources: Sources) -> Iterator[Unit]:
+    """Yield every unit of a site, in the order of `SCOPES`."""
+    for protocol in sources.all_protocols:
+        kind = UE_BOARD if protocol.id in sources.protocols else UNLEARNING_BOARD
+        yield Unit(f"board {protocol.id}", "board", partial(sources.state, protocol), kind, (sources, protocol))
+    for entry in sources.entries:
+        made_from = partial(_ue_inputs, sources, entry)
+        yield Unit(f"submission {entry.slug}", "submission", made_from, UE_SUBMISSION, (sources, entry))
+    for unlearner in sources.unlearning_entries:
+        made_from = partial(_unlearning_inputs, sources, unlearner)
+        yield Unit(f"submission {unlearner.slug}", "submission", made_from, UNLEARNING_SUBMISSION, (sources, unlearner))
+    yield Unit("site", "site", lambda: sources.everything, SITE, (sources,))
+
+
+def _ue_inputs(sources: Sources, entry: Entry) -> list[Any]:
+    """Return what decides a submission's page: itself, its places, and what it is compared with."""
+    inputs: list[Any] = [entry.state()]
+    for protocol in sources.protocols.values():
+        if entry.belongs_on(protocol):
+            ranked, _ = ue_standings(sources, protocol)
+            place = next(([item.best, item.worst, item.groups] for item in ranked if item.slug == entry.slug), None)
+            reference = sources.reference(protocol)
+            against = reference.state(protocol) if reference else ""
+            inputs.append([protocol_digest(protocol), place, len(ranked), against])
+    return inputs
+
+
+def _unlearning_inputs(sources: Sources, entry: UnlearningEntry) -> list[Any]:
+    inputs: list[Any] = [entry.state()]
+    for protocol in sources.unlearning_protocols.values():
+        if entry.belongs_on(protocol):
+            places = unlearning_standings(sources, protocol)
+            place = places.get(entry.slug)
+            own = [place.best, place.worst, place.ties, place.keeps] if place else None
+            against = [reference.state() for reference in sources.unlearning_entries if reference.role == "reference"]
+            inputs.append([protocol_digest(protocol), own, len(places), against])
+    return inputs

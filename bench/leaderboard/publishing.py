@@ -1,44 +1,113 @@
 """Publishing: files of the site onto the disk and back off it, never touching what something else put there.
 
-Imports the records; never torch. `.rendered.json` in the folder lists what was written.
+Imports the records; never torch. `.rendered.jsonl` in the folder is the list of what was written, a line a part of the
+site: it is added to while a site is written, so that an interrupted one is known as our own and taken up again.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bench.errors import UsageProblem
 from bench.files import write_atomically
 from bench.records import canonical_bytes
 
-LISTING = ".rendered.json"
+LISTING = ".rendered.jsonl"
 
 
-def write_files(files: Mapping[str, bytes], out: Path) -> list[Path]:
-    """Write the files that changed, remove those that an earlier rendering wrote and this one does not.
+@dataclass(frozen=True)
+class Part:
+    """A part of the site: the digest of what it was made from, empty while it is written, and its files' sizes."""
 
-    Each file is written whole or not at all. Returns the paths of all files, sorted.
-    Raises UsageProblem where a path of the site is taken by something that no rendering wrote.
+    key: str
+    files: Mapping[str, int]
+
+
+class Publisher:
+    """Writes a site part by part into a folder, and leaves alone what is as it should be.
+
+    Raises UsageProblem where the folder is none, where its list is not one, or where a path of the site is taken by
+    something that no rendering wrote.
     """
-    if out.exists() and not out.is_dir():
-        raise UsageProblem(f"{out}: is not a folder; name a folder for the site")
-    before = listed(out)
-    _refuse_foreign(files, before, out)
-    # Listed first, so that an interrupted rendering leaves no file that the next one would not know as its own.
-    _write_listing(sorted(before | set(files)), out)
-    for name, content in files.items():
-        if not _holds(out / name, content):
-            write_atomically(out / name, content)
-    for name in sorted(before - set(files)):
-        _remove(out, name)
-    _write_listing(sorted(files), out)
-    return [out / name for name in sorted(files)]
+
+    def __init__(self, out: Path) -> None:
+        if out.exists() and not out.is_dir():
+            raise UsageProblem(f"{out}: is not a folder; name a folder for the site")
+        self._out = out
+        self._parts = listed(out)
+        self._written = (out / LISTING).stat().st_mtime_ns if self._parts else 0
+        self._own = {name for part in self._parts.values() for name in part.files}
+
+    def holds(self, name: str, key: str) -> bool:
+        """Say whether a part was made from the same inputs and none of its files was touched since."""
+        part = self._parts.get(name)
+        return part is not None and part.key == key and all(map(self._untouched, part.files, part.files.values()))
+
+    def write(self, name: str, key: str, files: Mapping[str, bytes]) -> None:
+        """Write the files of a part, each whole or not at all, and those only that differ."""
+        self._refuse_foreign(files)
+        before = self._files_of(name)
+        self._note(name, Part("", {**self._files_of(name), **dict.fromkeys(files, 0)}))
+        for file, content in files.items():
+            if not _same(self._out / file, content):
+                write_atomically(self._out / file, content)
+        self._note(name, Part(key, {file: len(content) for file, content in files.items()}))
+        self._remove(set(before) - set(files))
+
+    def finish(self, names: Iterable[str]) -> list[str]:
+        """Remove the parts that are not among `names`; return the paths of all files, sorted."""
+        kept = set(names)
+        gone = {file for name, part in self._parts.items() if name not in kept for file in part.files}
+        self._parts = {name: part for name, part in self._parts.items() if name in kept}
+        self._remove(gone)
+        lines = [_line(name, part) for name, part in sorted(self._parts.items())]
+        write_atomically(self._out / LISTING, b"".join(lines))
+        return sorted(file for part in self._parts.values() for file in part.files)
+
+    def _files_of(self, name: str) -> Mapping[str, int]:
+        part = self._parts.get(name)
+        return part.files if part else {}
+
+    def _untouched(self, file: str, size: int) -> bool:
+        # The list is written last: whatever is newer was changed by something else.
+        try:
+            found = (self._out / file).stat()
+        except OSError:
+            return False
+        return found.st_size == size and found.st_mtime_ns <= self._written
+
+    def _note(self, name: str, part: Part) -> None:
+        self._parts[name] = part
+        self._own |= set(part.files)
+        self._out.mkdir(parents=True, exist_ok=True)
+        with (self._out / LISTING).open("ab") as file:
+            file.write(_line(name, part))
+
+    def _refuse_foreign(self, files: Mapping[str, bytes]) -> None:
+        new = (name for name in files if name not in self._own)
+        taken = [name for name in new if (self._out / name).exists() and not _same(self._out / name, files[name])]
+        if taken:
+            raise UsageProblem(
+                f"{self._out}: {len(taken)} path(s) of the site hold files that were not rendered, such as {taken[0]}; "
+                "move them away or choose another folder"
+            )
+
+    def _remove(self, files: set[str]) -> None:
+        """Delete files that no part has any more, and the folders that this empties."""
+        for name in sorted(files - {file for part in self._parts.values() for file in part.files}):
+            path = self._out / name
+            path.unlink(missing_ok=True)
+            for folder in path.parents:
+                if folder == self._out or not folder.is_dir() or any(folder.iterdir()):
+                    break
+                folder.rmdir()
 
 
 def differences(files: Mapping[str, bytes], out: Path) -> list[str]:
     """Return one line for each file that is missing, differs, or is left over from an earlier rendering."""
     found = []
-    for name in sorted(set(files) | listed(out)):
+    for name in sorted(set(files) | {file for part in listed(out).values() for file in part.files}):
         path = out / name
         if name not in files:
             if path.exists():
@@ -50,18 +119,31 @@ def differences(files: Mapping[str, bytes], out: Path) -> list[str]:
     return found
 
 
-def listed(out: Path) -> set[str]:
-    """Return the paths that earlier renderings wrote; empty for a new folder. Raises UsageProblem."""
+def listed(out: Path) -> dict[str, Part]:
+    """Return the parts that earlier renderings wrote, by name; none for a new folder. Raises UsageProblem."""
     path = out / LISTING
     if not path.is_file():
-        return set()
+        return {}
+    *lines, last = path.read_bytes().split(b"\n")
+    if last:
+        lines += [last] if last.endswith(b"]") else []  # a line that an interruption cut off
     try:
-        names = json.loads(path.read_bytes())
-        if not all(isinstance(name, str) and _inside(name) for name in names):
-            raise ValueError("it names a path outside the folder")
+        return dict(map(_parsed, lines))
     except (ValueError, TypeError) as error:
         raise UsageProblem(f"{path}: is not a list of rendered files ({error}); delete it and render again") from error
-    return set(names)
+
+
+def _line(name: str, part: Part) -> bytes:
+    return canonical_bytes([name, part.key, dict(part.files)]) + b"\n"
+
+
+def _parsed(line: bytes) -> tuple[str, Part]:
+    name, key, files = json.loads(line)
+    if not (isinstance(name, str) and isinstance(key, str)):
+        raise TypeError("a part has no name")
+    if not all(_inside(file) for file in files):
+        raise ValueError("it names a path outside the folder")
+    return name, Part(key, {file: int(size) for file, size in files.items()})
 
 
 def _inside(name: str) -> bool:
@@ -69,29 +151,5 @@ def _inside(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts and "\\" not in name and name != ""
 
 
-def _refuse_foreign(files: Mapping[str, bytes], before: set[str], out: Path) -> None:
-    taken = [
-        name for name in files if name not in before and (out / name).exists() and not _holds(out / name, files[name])
-    ]
-    if taken:
-        raise UsageProblem(
-            f"{out}: {len(taken)} path(s) of the site hold files that were not rendered, such as {taken[0]}; "
-            "move them away or choose another folder"
-        )
-
-
-def _holds(path: Path, content: bytes) -> bool:
+def _same(path: Path, content: bytes) -> bool:
     return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
-
-
-def _remove(out: Path, name: str) -> None:
-    path = out / name
-    path.unlink(missing_ok=True)
-    for folder in path.parents:
-        if folder == out or any(folder.iterdir()):
-            return
-        folder.rmdir()
-
-
-def _write_listing(names: list[str], out: Path) -> None:
-    write_atomically(out / LISTING, canonical_bytes(names) + b"\n")

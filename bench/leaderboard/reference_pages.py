@@ -50,8 +50,8 @@ def index_contexts(sources: Sources) -> list[IndexContext]:
     ]
 
 
-def protocol_contexts(sources: Sources) -> list[ProtocolContext]:
-    """Gather the page of every protocol."""
+def protocol_contexts(sources: Sources, protocol: Protocol) -> list[ProtocolContext]:  # noqa: ARG001 - as every page
+    """Gather the page of a protocol."""
     return [
         ProtocolContext(
             path=f"protocols/{protocol.id}/index.html",
@@ -64,7 +64,6 @@ def protocol_contexts(sources: Sources) -> list[ProtocolContext]:
             groups=_settings(protocol),
             conditions=_conditions(protocol),
         )
-        for protocol in sources.protocols.values()
     ]
 
 

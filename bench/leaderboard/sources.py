@@ -1,18 +1,20 @@
-"""Sources: everything a page is made from, read once: protocols, manifests and stored results of both tracks.
+"""Sources: everything a page is made from: protocols, manifests and stored results of both tracks.
 
-May import pandas' neighbors of the page half and the records; never torch.
+May import the shelf and the records; never torch.
 """
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar, get_type_hints
 
-from bench.errors import InvalidSubmission, RefusedArtifact
+from bench.leaderboard.memory import Memory
+from bench.leaderboard.shelf import Head, Shelved, read_shelves
 from bench.protocol import Protocol
 from bench.results import CheckpointResult
-from bench.store import StoredResult, belongs_to, load_results
-from bench.submission import MANIFEST_NAME, Manifest, Submission, UnlearningManifest, load_submission
+from bench.submission import Manifest, UnlearningManifest
 from bench.unlearning_protocol import AnyProtocol, UnlearningProtocol, all_protocol_ids, load_any_protocol
 
 Role = Literal["reference", "control", "entry"]
@@ -22,14 +24,20 @@ ANCHORS: tuple[Anchor, ...] = ("original", "retrain", "retrain-second")
 _TIER_ORDER = {"full": 1, "quick": 0}
 
 ManifestOf = TypeVar("ManifestOf", Manifest, UnlearningManifest)
+ProtocolOf = TypeVar("ProtocolOf", Protocol, UnlearningProtocol)
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class Stored(Generic[ManifestOf]):
-    """A submission of one track with all its stored results, in the order of protocol and file name."""
+    """A submission of one track with all its stored results, in the order of protocol and file name.
+
+    manifest_sha256: digest of the manifest's text.
+    """
 
     manifest: ManifestOf
-    results: tuple[StoredResult, ...]
+    results: tuple[Shelved, ...]
+    manifest_sha256: str
 
     @property
     def slug(self) -> str:
@@ -42,22 +50,25 @@ class Stored(Generic[ManifestOf]):
         family = self.manifest.method.family
         return family if family in ("reference", "control") else "entry"
 
-    def owns(self, stored: StoredResult) -> bool:
+    def owns(self, stored: Shelved) -> bool:
         """Say whether a result measured exactly the artifacts that the manifest pins."""
-        return belongs_to(stored.result, self.manifest)
+        return stored.head.owned
 
-    def shown(self, protocol: AnyProtocol) -> StoredResult | None:
+    def shown(self, protocol: AnyProtocol) -> Shelved | None:
         """Return the result that a board shows, None where no result answers this protocol as it is worded now.
 
         A result of another artifact than the manifest pins is never shown.
         The full tier goes before the quick one, then the latest run, then the larger id.
         """
-        answers = [
-            stored
-            for stored in self.results
-            if stored.result.subject.protocol.sha256 == protocol.sha256 and self.owns(stored)
-        ]
+        of_protocol = [stored for stored in self.results if stored.head.protocol == protocol.id and stored.head.owned]
+        answers = [stored for stored in of_protocol if stored.head.protocol_sha256 == protocol_digest(protocol)]
         return max(answers, key=_precedence, default=None)
+
+    def state(self, protocol: AnyProtocol | None = None) -> str:
+        """Return a digest of the manifest and of all results, or of those of one protocol."""
+        heads: list[Head] = [stored.head for stored in self.results]
+        states: list[str] = [head.sha256 for head in heads if protocol is None or head.protocol == protocol.id]
+        return hashlib.sha256("\n".join([self.manifest_sha256, *states]).encode()).hexdigest()
 
     def belongs_on(self, protocol: AnyProtocol) -> bool:
         """Say whether the submission belongs on a protocol's board: it names it or has a result of it."""
@@ -92,6 +103,12 @@ class Sources:
     left_out: tuple[str, ...] = ()
     unlearning_protocols: Mapping[str, UnlearningProtocol] = field(default_factory=dict)
     unlearning_entries: tuple[UnlearningEntry, ...] = ()
+    memory: Memory = field(default_factory=Memory, compare=False)
+
+    @property
+    def all_protocols(self) -> list[AnyProtocol]:
+        """The protocols of both tracks."""
+        return [*self.protocols.values(), *self.unlearning_protocols.values()]
 
     @property
     def submissions(self) -> tuple[Entry | UnlearningEntry, ...]:
@@ -102,92 +119,135 @@ class Sources:
         """Return a protocol of either track by id, None where nobody knows it."""
         return self.protocols.get(name) or self.unlearning_protocols.get(name)
 
+    def state(self, protocol: AnyProtocol) -> str:
+        """Return a digest of everything that a protocol's board is made from."""
+        if protocol.id not in self._states:
+            entries = self.entries if isinstance(protocol, Protocol) else self.unlearning_entries
+            states = [f"{entry.slug} {entry.state(protocol)}" for entry in entries if entry.belongs_on(protocol)]
+            # Checkpoints are read against references by keys, wherever those lie.
+            if isinstance(protocol, UnlearningProtocol):
+                states += [entry.state() for entry in entries if entry.role == "reference"]
+            text = "\n".join([protocol_digest(protocol), *states])
+            self._states[protocol.id] = hashlib.sha256(text.encode()).hexdigest()
+        return self._states[protocol.id]
+
+    @cached_property
+    def everything(self) -> str:
+        """Digest of everything that the site is made from."""
+        states = [f"{entry.slug} {entry.state()}" for entry in self.submissions]
+        parts = [*map(protocol_digest, self.all_protocols), *states, *self.left_out]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
     def reference(self, protocol: Protocol) -> Entry | None:
         """Return the reference that has a result in a protocol, the first by slug; None where there is none."""
-        found = (entry for entry in self.entries if entry.role == "reference" and entry.shown(protocol))
-        return next(found, None)
+        if protocol.id not in self._references:
+            found = (entry for entry in self.entries if entry.role == "reference" and entry.shown(protocol))
+            self._references[protocol.id] = next(found, None)
+        return self._references[protocol.id]
 
     def on_board(self, protocol: Protocol) -> tuple[Entry, ...]:
         """Return the submissions that belong on a protocol's board: those that name it or have a result of it."""
         return tuple(entry for entry in self.entries if entry.belongs_on(protocol))
 
-    def anchors(self, protocol: UnlearningProtocol) -> dict[Anchor, UnlearningEntry]:
+    def anchors(self, protocol: UnlearningProtocol) -> Mapping[Anchor, UnlearningEntry]:
         """Return the references of a protocol that have a result; of several, the one whose slug says so goes first."""
-        found: dict[Anchor, UnlearningEntry] = {}
-        for entry in self.unlearning_entries:
-            name = entry.anchor(protocol)
-            if name is not None and entry.shown(protocol) and (name not in found or entry.slug == name):
-                found[name] = entry
-        return found
+        if protocol.id not in self._anchors:
+            found: dict[Anchor, UnlearningEntry] = {}
+            for entry in self.unlearning_entries:
+                name = entry.anchor(protocol)
+                if name is not None and entry.shown(protocol) and (name not in found or entry.slug == name):
+                    found[name] = entry
+            self._anchors[protocol.id] = found
+        return self._anchors[protocol.id]
 
     def checkpoints(self, keys: Iterable[str]) -> tuple[CheckpointResult, ...]:
         """Return the measured checkpoints of references that have these keys, in their order; unknown keys are skipped.
 
         A result names what it was read against by keys, whatever the reference's submission is called.
         """
-        cells = (cell for entry in self.unlearning_entries if entry.role == "reference" for cell in _cells(entry))
-        known = {cell.key: cell for cell in cells}
-        return tuple(known[key] for key in keys if key in known)
+        return tuple(self._reference_cells[key] for key in keys if key in self._reference_cells)
+
+    @cached_property
+    def _states(self) -> dict[str, str]:
+        return {}
+
+    @cached_property
+    def _references(self) -> dict[str, Entry | None]:
+        return {}
+
+    @cached_property
+    def _anchors(self) -> dict[str, Mapping[Anchor, UnlearningEntry]]:
+        return {}
+
+    @cached_property
+    def _reference_cells(self) -> dict[str, CheckpointResult]:
+        references = (entry for entry in self.unlearning_entries if entry.role == "reference")
+        results = (stored.result for entry in references for stored in entry.results)
+        return {cell.key: cell for result in results for cell in result.checkpoint_cells}
 
 
-def read_sources(root: Path, *, protocols: Mapping[str, AnyProtocol] | None = None) -> Sources:
+def read_sources(
+    root: Path, *, protocols: Mapping[str, AnyProtocol] | None = None, cache: Path | None = None, code: str = ""
+) -> Sources:
     """Read what lies below `<root>/submissions`, against the bundled protocols or those given.
 
     A submission whose manifest cannot be read, an unfinished one for instance, is left out and named in `left_out`.
-    Raises CorruptResult: a page is never made from a result that contradicts itself.
+    cache, code: see `read_shelves`. Raises CorruptResult: a page is never made from a result that contradicts itself.
     """
     known = {name: load_any_protocol(name) for name in all_protocol_ids()} if protocols is None else dict(protocols)
     ordered = [known[name] for name in sorted(known)]
-    submissions, left_out = _readable_submissions(root)
-    entries: list[Entry] = []
-    unlearners: list[UnlearningEntry] = []
-    for submission in submissions:
-        results = tuple(load_results(submission.folder))
-        if isinstance(submission.manifest, Manifest):
-            entries.append(Entry(submission.manifest, results))
-        else:
-            unlearners.append(UnlearningEntry(submission.manifest, results))
+    shelves, left_out = read_shelves(root, cache, code=code)
     return Sources(
         protocols={protocol.id: protocol for protocol in ordered if isinstance(protocol, Protocol)},
-        entries=tuple(entries),
+        entries=tuple(
+            Entry(shelf.manifest, shelf.results, shelf.manifest_sha256)
+            for shelf in shelves
+            if isinstance(shelf.manifest, Manifest)
+        ),
         left_out=tuple(left_out),
+        memory=Memory(cache, code=code),
         unlearning_protocols={
             protocol.id: protocol for protocol in ordered if isinstance(protocol, UnlearningProtocol)
         },
-        unlearning_entries=tuple(unlearners),
+        unlearning_entries=tuple(
+            UnlearningEntry(shelf.manifest, shelf.results, shelf.manifest_sha256)
+            for shelf in shelves
+            if isinstance(shelf.manifest, UnlearningManifest)
+        ),
     )
 
 
-def unreadable_submissions(root: Path) -> list[str]:
-    """Return one line for each submission that the site leaves out: its folder, why, and what to do."""
-    return _readable_submissions(root)[1]
+def remembered(work_out: Callable[[Sources, ProtocolOf], Value]) -> Callable[[Sources, ProtocolOf], Value]:
+    """Keep what a function finds for a board until something changes that the board is made from.
+
+    The function returns what pydantic can write and read: data classes, records, tuples, numbers and texts.
+    """
+
+    @wraps(work_out)
+    def recall(sources: Sources, protocol: ProtocolOf) -> Value:
+        name = f"{work_out.__module__}.{work_out.__qualname__}"
+        kind = get_type_hints(work_out)["return"]
+        found: Value = sources.memory.recall(name, sources.state(protocol), kind, lambda: work_out(sources, protocol))
+        return found
+
+    return recall
 
 
-def last_run(stored: StoredResult) -> str:
+def last_run(stored: Shelved) -> str:
     """Return when the last run that found a result ended; empty where no run is recorded."""
-    return max((run.ended for run in stored.runs), default="")
+    return stored.head.ended
 
 
-def _cells(entry: UnlearningEntry) -> Iterable[CheckpointResult]:
-    return (cell for stored in entry.results for cell in stored.result.checkpoint_cells)
+def protocol_digest(protocol: AnyProtocol) -> str:
+    """Return the digest of a protocol, computed once for each object: it is asked for with every result."""
+    known = _DIGESTS.get(id(protocol))
+    if known is None or known[0] is not protocol:
+        known = _DIGESTS[id(protocol)] = (protocol, protocol.sha256)
+    return known[1]
 
 
-def _readable_submissions(root: Path) -> tuple[list[Submission], list[str]]:
-    found, left_out = [], []
-    for manifest in sorted((root / "submissions").glob(f"*/{MANIFEST_NAME}")):
-        try:
-            found.append(load_submission(manifest.parent))
-        except (InvalidSubmission, RefusedArtifact) as error:
-            left_out.append(f"submissions/{manifest.parent.name}: left out of the site: {_reason(manifest, error)}")
-    return found, left_out
+_DIGESTS: dict[int, tuple[AnyProtocol, str]] = {}
 
 
-def _reason(manifest: Path, error: Exception) -> str:
-    """Return a problem in one line: of several, as the records report them, how many and where the first is."""
-    count, *rest = str(error.__cause__ or error).splitlines()
-    problem = f"{count}, the first at {rest[0]}" if rest else count
-    return f"{MANIFEST_NAME}: {problem}; `bench validate {manifest.parent}` lists every problem"
-
-
-def _precedence(stored: StoredResult) -> tuple[int, str, str]:
-    return (_TIER_ORDER[stored.result.subject.tier], last_run(stored), stored.result.id)
+def _precedence(stored: Shelved) -> tuple[int, str, str]:
+    return (_TIER_ORDER[stored.head.tier], stored.head.ended, stored.head.id)

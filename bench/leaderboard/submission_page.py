@@ -21,7 +21,8 @@ from bench.leaderboard.figures import Figure, accuracy_figure, learnable_figure,
 from bench.leaderboard.frame import seeds_of
 from bench.leaderboard.overview import build_overview
 from bench.leaderboard.ranking import Standing, rank_text
-from bench.leaderboard.sources import Entry, Sources, UnlearningEntry, last_run
+from bench.leaderboard.shelf import Shelved
+from bench.leaderboard.sources import Entry, Sources, UnlearningEntry, last_run, protocol_digest
 from bench.leaderboard.wording import (
     DIRECTION_WORDS,
     FAMILY_WORDS,
@@ -44,7 +45,6 @@ from bench.leaderboard.wording import (
 from bench.metrics.catalog import METRICS
 from bench.protocol import Protocol
 from bench.results import Measurement, Result, Run
-from bench.store import StoredResult
 from bench.submission import AnyManifest, Artifact, Manifest
 
 NORM_WORDS = {"linf": "L-infinity", "l0": "L0 (changed pixels)", "l2": "L2", "unbounded": "none (unbounded)"}
@@ -54,18 +54,24 @@ Standings = Mapping[str, tuple[int, Mapping[str, Standing]]]
 """By protocol: how many entries are ranked, and the standing of each."""
 
 
-def submission_contexts(sources: Sources) -> list[SubmissionContext]:
-    """Gather the page of every submission."""
+def submission_contexts(sources: Sources, entry: Entry) -> list[SubmissionContext]:
+    """Gather the page of a submission."""
     places: dict[str, tuple[int, Mapping[str, Standing]]] = {}
     for protocol in sources.protocols.values():
-        ranked, _ = standings(sources, protocol)
-        places[protocol.id] = (len(ranked), {standing.slug: standing for standing in ranked})
-    return [_context(sources, entry, places) for entry in sources.entries]
+        if entry.shown(protocol):
+            ranked, _ = standings(sources, protocol)
+            places[protocol.id] = (len(ranked), {standing.slug: standing for standing in ranked})
+    return [_context(sources, entry, places)]
 
 
-def raw_name(stored: StoredResult) -> str:
+def raw_results(sources: Sources, entry: Entry | UnlearningEntry) -> dict[str, bytes]:  # noqa: ARG001 - as every file
+    """Return the documents of a submission, byte for byte, by their paths in the site."""
+    return {f"submissions/{entry.slug}/{raw_name(stored)}": stored.content for stored in entry.results}
+
+
+def raw_name(stored: Shelved) -> str:
     """Return the file name of a raw result beside its submission's page."""
-    return f"{stored.result.subject.protocol.id}-{stored.result.name}.json"
+    return f"{stored.head.protocol}-{stored.head.name}.json"
 
 
 def _context(sources: Sources, entry: Entry, places: Standings) -> SubmissionContext:
@@ -126,9 +132,7 @@ def _artifact_facts(artifact: Artifact) -> tuple[Fact, ...]:
     )
 
 
-def _section(
-    sources: Sources, entry: Entry, protocol: Protocol, stored: StoredResult, places: Standings
-) -> ResultSection:
+def _section(sources: Sources, entry: Entry, protocol: Protocol, stored: Shelved, places: Standings) -> ResultSection:
     result = stored.result
     reference = sources.reference(protocol)
     anchor = reference.manifest.method.name if reference else "clean training"
@@ -232,7 +236,7 @@ def check_rows(result: Result) -> tuple[CheckRow, ...]:
     return tuple(CheckRow(item.id, words[item.status], item.measured, item.detail) for item in result.outcome.checks)
 
 
-def run_rows(stored: StoredResult) -> tuple[RunRow, ...]:
+def run_rows(stored: Shelved) -> tuple[RunRow, ...]:
     """Return the runs that found a result, in the order of time."""
     return tuple(_run_row(run) for run in sorted(stored.runs, key=lambda run: (run.ended, run.id)))
 
@@ -254,17 +258,17 @@ def _run_row(run: Run) -> RunRow:
     )
 
 
-def stored_row(sources: Sources, entry: Entry | UnlearningEntry, stored: StoredResult) -> StoredRow:
+def stored_row(sources: Sources, entry: Entry | UnlearningEntry, stored: Shelved) -> StoredRow:
     """Return a line of the list of all results of a submission, and whether the board shows it."""
-    subject = stored.result.subject
-    protocol = sources.protocol(subject.protocol.id)
+    head = stored.head
+    protocol = sources.protocol(head.protocol)
     if protocol is None:
         state = "protocol no longer known"
-    elif protocol.sha256 != subject.protocol.sha256:
+    elif protocol_digest(protocol) != head.protocol_sha256:
         state = "answers an earlier wording of the protocol, not on the board"
     elif not entry.owns(stored):
         state = "of another artifact, not on the board"
     else:
         state = "shown" if entry.shown(protocol) == stored else "superseded"
     ended = time_words(last_run(stored))
-    return StoredRow(subject.protocol.id, TIER_WORDS[subject.tier], ended, stored.result.name, raw_name(stored), state)
+    return StoredRow(head.protocol, TIER_WORDS[head.tier], ended, head.name, raw_name(stored), state)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from bench.leaderboard.contexts import Fact, Matrix, MatrixCell, MatrixRow
 from bench.leaderboard.figures import DataTable
 from bench.leaderboard.matrix import LEVELS
-from bench.leaderboard.sources import Sources, UnlearningEntry
+from bench.leaderboard.sources import Sources, UnlearningEntry, remembered
 from bench.leaderboard.unlearning_contexts import UnlearningBoard, UnlearningBoardContext, UnlearningRow
 from bench.leaderboard.unlearning_figures import tradeoff_figure
 from bench.leaderboard.unlearning_order import (
@@ -50,6 +50,7 @@ OVER = 1.1
 """A share of removal from which a poison counts as removed beyond retraining in the matrix."""
 
 
+@remembered
 def build_board(sources: Sources, protocol: UnlearningProtocol) -> UnlearningBoard:
     """Rank and word a protocol's submissions: those that keep accuracy, those that do not, references, the rest."""
     places = standings(sources, protocol)
@@ -75,8 +76,13 @@ def build_board(sources: Sources, protocol: UnlearningProtocol) -> UnlearningBoa
     )
 
 
-def board_context(sources: Sources, protocol: UnlearningProtocol) -> UnlearningBoardContext:
+def board_contexts(sources: Sources, protocol: UnlearningProtocol) -> list[UnlearningBoardContext]:
     """Gather the page of a protocol's board."""
+    return [board_context(sources, protocol)]
+
+
+def board_context(sources: Sources, protocol: UnlearningProtocol) -> UnlearningBoardContext:
+    """Gather a protocol's board with its chart and matrices."""
     board = build_board(sources, protocol)
     shown = ((entry, entry.shown(protocol)) for entry in sources.unlearning_entries)
     results = {entry.slug: stored.result for entry, stored in shown if stored is not None}

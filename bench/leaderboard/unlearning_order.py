@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.leaderboard.frame import seeds_of
 from bench.leaderboard.ranking import Standing, letter, rank
-from bench.leaderboard.sources import Sources, UnlearningEntry
+from bench.leaderboard.sources import Sources, UnlearningEntry, remembered
 from bench.leaderboard.unlearning_contexts import Verdict
 from bench.leaderboard.wording import MINUS, STATUS_WORDS, probe_words
 from bench.results import Measurement, Result, summarize
@@ -96,6 +96,7 @@ def keeps_accuracy(result: Result, protocol: UnlearningProtocol) -> bool | None:
     return min(means) >= -ACCURACY_TOLERANCE if len(means) == len(gaps) else None
 
 
+@remembered
 def standings(sources: Sources, protocol: UnlearningProtocol) -> dict[str, Place]:
     """Rank the entries of a protocol by slug, best first: those that keep the accuracy of retraining, then the others.
 

@@ -27,8 +27,11 @@ def unlearning_index_contexts(sources: Sources) -> list[UnlearningIndexContext]:
     ]
 
 
-def unlearning_protocol_contexts(sources: Sources) -> list[UnlearningProtocolContext]:
-    """Gather the page of every unlearning protocol."""
+def unlearning_protocol_contexts(
+    sources: Sources,  # noqa: ARG001 - every page takes the sources
+    protocol: UnlearningProtocol,
+) -> list[UnlearningProtocolContext]:
+    """Gather the page of an unlearning protocol."""
     return [
         UnlearningProtocolContext(
             path=f"protocols/{protocol.id}/index.html",
@@ -41,7 +44,6 @@ def unlearning_protocol_contexts(sources: Sources) -> list[UnlearningProtocolCon
             groups=_settings(protocol),
             probes=_probes(protocol),
         )
-        for protocol in sources.unlearning_protocols.values()
     ]
 
 

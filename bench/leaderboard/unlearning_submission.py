@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from bench.leaderboard.contexts import Fact
 from bench.leaderboard.figures import DataTable, Figure
 from bench.leaderboard.frame import seeds_of
+from bench.leaderboard.shelf import Shelved
 from bench.leaderboard.sources import Anchor, Sources, UnlearningEntry
 from bench.leaderboard.submission_page import check_rows, raw_name, reported_rows, run_rows, stored_row
 from bench.leaderboard.unlearning_charts import ORIGINAL, OWN, RETRAINED
@@ -44,7 +45,6 @@ from bench.leaderboard.wording import (
 )
 from bench.metrics.catalog import METRICS
 from bench.results import CheckpointResult, Result
-from bench.store import StoredResult
 from bench.submission import UnlearningManifest
 from bench.unlearning_protocol import ProbeCondition, UnlearningProtocol
 
@@ -63,10 +63,10 @@ Standings = Mapping[str, Mapping[str, Place]]
 """By protocol: the place of each ranked entry."""
 
 
-def unlearning_submission_contexts(sources: Sources) -> list[UnlearningSubmissionContext]:
-    """Gather the page of every submission of the unlearning track."""
-    places = {protocol.id: standings(sources, protocol) for protocol in sources.unlearning_protocols.values()}
-    return [_context(sources, entry, places) for entry in sources.unlearning_entries]
+def unlearning_submission_contexts(sources: Sources, entry: UnlearningEntry) -> list[UnlearningSubmissionContext]:
+    """Gather the page of a submission of the unlearning track."""
+    shown = (protocol for protocol in sources.unlearning_protocols.values() if entry.shown(protocol))
+    return [_context(sources, entry, {protocol.id: standings(sources, protocol) for protocol in shown})]
 
 
 def _context(sources: Sources, entry: UnlearningEntry, places: Standings) -> UnlearningSubmissionContext:
@@ -163,7 +163,7 @@ def _section(
     sources: Sources,
     entry: UnlearningEntry,
     protocol: UnlearningProtocol,
-    stored: StoredResult,
+    stored: Shelved,
     places: Mapping[str, Place],
 ) -> UnlearningSection:
     result = stored.result

@@ -13,7 +13,7 @@ from factories import make_protocol, make_result, make_run, write_board, write_s
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 from unlearning_factory import write_unlearning_board
 
-from bench.leaderboard.pages import render_site
+from bench.leaderboard.building import render_site
 from bench.leaderboard.serve import open_server
 from bench.protocol import load_protocol
 
@@ -64,8 +64,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     photographs = load_protocol("ue-cifar10-mini-v1")
     unlearning = write_unlearning_board(root)
     out = root / "site"
-    paths = render_site(root, out, protocols={item.id: item for item in (protocol, wide, photographs, unlearning)})
-    names = tuple(path.relative_to(out).as_posix() for path in paths if path.suffix == ".html")
+    rendered = render_site(root, out, protocols={item.id: item for item in (protocol, wide, photographs, unlearning)})
+    names = tuple(path.relative_to(out).as_posix() for path in rendered.files if path.suffix == ".html")
     with open_server(out, 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield Site(out, f"http://127.0.0.1:{server.server_address[1]}/", names)

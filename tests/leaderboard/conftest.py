@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from factories import write_board, write_wide_board
 
-from bench.leaderboard.pages import build_files
+from bench.leaderboard.building import build_files
 from bench.leaderboard.sources import Sources, read_sources
 from bench.protocol import Protocol
 

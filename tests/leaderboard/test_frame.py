@@ -4,14 +4,14 @@ import pytest
 from factories import CLEAN, HEX, Found, make_protocol, make_result, make_run, write_board, write_submission
 
 from bench.leaderboard.frame import learnable_frame, measurement_frame, sal_frame, seed_frame, shown_results, wide_frame
-from bench.leaderboard.sources import read_sources, unreadable_submissions
+from bench.leaderboard.sources import read_sources
 
 PRIMARY = "resnet-narrow/none"
 
 
 def test_measurement_frame_has_a_row_for_each_shown_measurement(tmp_path: Path) -> None:
     protocol = write_board(tmp_path)
-    frame = measurement_frame(read_sources(tmp_path, protocols={protocol.id: protocol}))
+    frame = measurement_frame(read_sources(tmp_path, protocols={protocol.id: protocol}), protocol)
     assert len(frame) == 5 * (
         7 + 2 + 8
     )  # submissions with results; metrics, worst cases, and matched UD of the defended condition
@@ -98,7 +98,7 @@ def test_submissions_that_cannot_be_read_are_left_out_with_a_reason_each(tmp_pat
     protocol = make_protocol()
     sources = read_sources(tmp_path, protocols={protocol.id: protocol})
     assert [entry.slug for entry in sources.entries] == ["fog"]
-    draft, torn = unreadable_submissions(tmp_path)
+    draft, torn = read_sources(tmp_path).left_out
     assert sources.left_out == (draft, torn)
     assert draft.startswith(
         "submissions/draft: left out of the site: submission.toml: 8 validation errors for Manifest"

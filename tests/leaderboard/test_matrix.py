@@ -89,7 +89,8 @@ def test_a_protocol_with_one_condition_has_neither_matrix_nor_overview(tmp_path:
     sources = read_sources(tmp_path, protocols={protocol.id: protocol})
     page = board_context(sources, protocol)
     assert (page.matrices, page.networks, page.network_rows, page.board.defended) == ((), (), (), False)
-    fog = next(item for item in submission_contexts(sources) if item.path == "submissions/fog/index.html")
+    entry = next(entry for entry in sources.entries if entry.slug == "fog")
+    fog = submission_contexts(sources, entry)[0]
     assert fog.sections[0].overview is None
 
 
@@ -124,7 +125,7 @@ def test_wide_pages_carry_no_style_and_every_level_has_a_class(wide: Wide, page:
     assert not re.search(r"\sstyle=", text)
     assert levels <= {str(level) for level in range(LEVELS)}
     assert len(levels) > 5
-    for context in submission_contexts(wide.sources):
+    for context in (page for entry in wide.sources.entries for page in submission_contexts(wide.sources, entry)):
         assert renderer.render("pages/submission.html", context)
 
 

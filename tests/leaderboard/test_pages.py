@@ -21,7 +21,7 @@ from justhtml import JustHTML
 from leaderboard.conftest import Built
 
 from bench.errors import UsageProblem
-from bench.leaderboard.pages import build_files, render_site, stale_files
+from bench.leaderboard.building import build_files, render_site, stale_files
 from bench.leaderboard.reference_pages import protocol_contexts
 from bench.leaderboard.sources import Sources
 from bench.protocol import protocol_ids
@@ -158,7 +158,7 @@ def test_a_protocol_page_has_every_recipe_and_the_published_search() -> None:
     protocol = make_wide_protocol()
     other = {"lenet5": protocol.recipe.model_copy(update={"optimizer": "adam", "batch_size": 32})}
     protocol = protocol.model_copy(update={"recipes": other})
-    page = protocol_contexts(Sources({protocol.id: protocol}, ()))[0]
+    page = protocol_contexts(Sources({protocol.id: protocol}, ()), protocol)[0]
     groups = {heading: {fact.term: fact.text for fact in facts} for heading, facts in page.groups}
     assert groups["Training recipe"]["Optimizer"] == "SGD with momentum 0.9"
     assert groups["Training recipe of lenet5"]["Batch size"] == "32"
@@ -314,7 +314,7 @@ def test_stale_files_names_what_is_missing_changed_and_left_over(tmp_path: Path)
 def test_a_listing_that_points_outside_is_refused(tmp_path: Path) -> None:
     protocol, out = write_board(tmp_path), tmp_path / "site"
     out.mkdir()
-    (out / ".rendered.json").write_text('["../submissions/fog/submission.toml"]', encoding="utf-8")
+    (out / ".rendered.jsonl").write_text('["x","",{"../submissions/fog/submission.toml":1}]\n', encoding="utf-8")
     with pytest.raises(UsageProblem, match="outside the folder"):
         render_site(tmp_path, out, protocols={protocol.id: protocol})
     assert (tmp_path / "submissions/fog/submission.toml").is_file()

@@ -21,7 +21,7 @@ from unlearning_factory import (
     write_unlearning_board,
 )
 
-from bench.leaderboard.pages import build_files
+from bench.leaderboard.building import build_files
 from bench.leaderboard.wording import show
 from bench.metrics.catalog import METRICS
 

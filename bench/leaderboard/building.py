@@ -1,0 +1,129 @@
+"""Building: render the site, and say where a rendered one is stale.
+
+A unit whose inputs did not change since the last rendering is left as it is. The same input gives the same bytes,
+whether made at once or bit by bit. Never imports torch.
+"""
+
+import hashlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import ClassVar
+
+from bench.leaderboard import drawing
+from bench.leaderboard.crew import spread
+from bench.leaderboard.environment import Renderer, source_files, static_assets
+from bench.leaderboard.pages import SCOPES, Unit, units
+from bench.leaderboard.publishing import Publisher, differences
+from bench.leaderboard.sources import Sources, protocol_digest, read_sources
+from bench.records import canonical_bytes
+from bench.unlearning_protocol import AnyProtocol
+
+Protocols = Mapping[str, AnyProtocol] | None
+LIBRARIES = ("altair", "jinja2", "numpy", "pandas", "pydantic", "scipy", "vl-convert-python")
+"""What else decides the bytes of a page."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A finished site: all its files, sorted; how many units were made anew; what was left out, a line each."""
+
+    files: tuple[Path, ...]
+    made: int
+    left_out: tuple[str, ...]
+
+
+def render_site(root: Path, out: Path, *, protocols: Protocols = None) -> Rendered:
+    """Render the site of a repository into `out`, making only what changed since the last time.
+
+    protocols: by id, instead of the bundled ones. Files in `out` that no earlier rendering wrote are left alone.
+    Submissions that cannot be read are left out. Raises CorruptResult and UsageProblem.
+    """
+    publisher = Publisher(out)
+    workshop = Workshop.open(root, protocols)
+    assets = {asset.path: asset.content for asset in workshop.assets.values()}
+    publisher.write("assets", "", assets)
+    made = 0
+    for scope in SCOPES:
+        keys = {unit.name: workshop.key(unit) for unit in workshop.units.values() if unit.scope == scope}
+        stale = [name for name, key in keys.items() if not publisher.holds(name, key)]
+        for name, files in zip(stale, workshop.make(stale), strict=True):
+            publisher.write(name, keys[name], files)
+        made += len(stale)
+    names = publisher.finish(["assets", *workshop.units])
+    workshop.sources.memory.forget_others()
+    return Rendered(tuple(out / name for name in names), made, workshop.sources.left_out)
+
+
+def stale_files(root: Path, out: Path, *, protocols: Protocols = None) -> list[str]:
+    """Return how `out` differs from what `render_site` would write, one line a file; empty if it does not.
+
+    Nothing of an earlier rendering is believed: every file is made anew and compared.
+    """
+    return differences(build_files(root, protocols=protocols), out)
+
+
+def build_files(root: Path, *, protocols: Protocols = None) -> dict[str, bytes]:
+    """Return every file of the site by its path, nothing written but the cache of drawings."""
+    workshop = Workshop.open(root, protocols, remember=False)
+    files = {asset.path: asset.content for asset in workshop.assets.values()}
+    for made in workshop.make(list(workshop.units)):
+        files |= made
+    return dict(sorted(files.items()))
+
+
+class Workshop:
+    """Everything that making pages takes: the sources, the renderer, and the units by name."""
+
+    current: ClassVar["Workshop"]
+    """The one of a worker process."""
+
+    def __init__(self, root: Path, protocols: Protocols, code: str, *, remember: bool) -> None:
+        cache = root / ".bench"
+        self.reopen = partial(Workshop._install, root, protocols, code, remember=remember)
+        self.code = code
+        self.sources: Sources = read_sources(
+            root, protocols=protocols, cache=cache / "site" if remember else None, code=code
+        )
+        self.assets = static_assets(drawing.bundle())
+        self.renderer = Renderer(drawing.Painter(cache / "drawings").svg, self.assets)
+        self.units: dict[str, Unit] = {unit.name: unit for unit in units(self.sources)}
+
+    @classmethod
+    def open(cls, root: Path, protocols: Protocols, *, remember: bool = True) -> "Workshop":
+        """Read everything. remember: use and keep what earlier renderings found out."""
+        return cls(root, protocols, code_key(), remember=remember)
+
+    @classmethod
+    def _install(cls, root: Path, protocols: Protocols, code: str, *, remember: bool) -> None:
+        cls.current = cls(root, protocols, code, remember=remember)
+
+    def key(self, unit: Unit) -> str:
+        """Return the digest of everything that decides a unit's bytes."""
+        known = [protocol_digest(item) for item in self.sources.all_protocols]
+        inputs = [self.code, known, unit.name, unit.inputs()]
+        return hashlib.sha256(canonical_bytes(inputs)).hexdigest()
+
+    def make(self, names: Sequence[str]) -> Iterator[Mapping[str, bytes]]:
+        """Yield the files of units, in the order of their names; in several processes where there are many."""
+        return spread(_make, names, prepare=self.reopen, alone=self._make)
+
+    def _make(self, name: str) -> Mapping[str, bytes]:
+        return self.units[name].make(self.renderer)
+
+
+def _make(name: str) -> Mapping[str, bytes]:
+    return Workshop.current._make(name)
+
+
+def code_key() -> str:
+    """Return the digest of everything but the inputs that decides a page: code, templates, libraries."""
+    sha = hashlib.sha256(f"{sys.version_info[:2]}".encode())
+    for library in LIBRARIES:
+        sha.update(f"{library} {version(library)}\n".encode())
+    for path in source_files():
+        sha.update(hashlib.sha256(path.read_bytes()).digest())
+    return sha.hexdigest()

@@ -1,0 +1,43 @@
+"""Crew: the same work on many things, side by side where there are enough of them.
+
+Imports the standard library only.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TypeVar
+
+WORTH_A_CREW = 100
+"""Below this number of tasks, starting processes costs more than they save."""
+
+Task = TypeVar("Task")
+Done = TypeVar("Done")
+
+
+def spread(
+    work: Callable[[Task], Done],
+    tasks: Sequence[Task],
+    *,
+    prepare: Callable[[], None] | None = None,
+    alone: Callable[[Task], Done] | None = None,
+) -> Iterator[Done]:
+    """Yield what `work` makes of each task, in their order; in processes of their own where it is worth it.
+
+    work: a function of a module; prepare: called once in each process before. alone: used instead in this process
+    where the tasks are few. An error of a task is raised where its outcome would be.
+    """
+    workers = min(8, os.cpu_count() or 1)
+    if len(tasks) < WORTH_A_CREW or workers == 1:
+        if alone is None and prepare is not None:
+            prepare()
+        yield from map(alone or work, tasks)
+        return
+    # Fresh interpreters: a copy of this one could inherit locks that a thread of a library holds.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=prepare or _nothing) as pool:
+        yield from pool.map(work, tasks, chunksize=max(1, len(tasks) // (workers * 16)))
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,245 @@
+"""Shelf: what lies below `submissions/`, known by its content, and opened only where a page needs it.
+
+A result is checked in full when its bytes are seen for the first time. What the boards must know before they open it is
+then kept in `.bench/site/shelf.json` under the digest of those bytes, so that a site of thousands of results is read
+in a moment. Imports the records; never torch, never pandas.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from bench.errors import CorruptResult, InvalidSubmission, RefusedArtifact
+from bench.files import write_atomically
+from bench.leaderboard.crew import spread
+from bench.records import Record
+from bench.results import Result, Run
+from bench.store import belongs_to, read_result, read_runs, result_paths, runs_path
+from bench.submission import MANIFEST_NAME, MANIFESTS, AnyManifest, parse_any_manifest, read_manifest
+
+INDEX = "shelf.json"
+OPEN_AT_ONCE = 512
+"""Results that a process keeps open; a large one takes about a megabyte."""
+
+
+class Head(Record):
+    """What is known of a stored result without opening it.
+
+    path: inside the submission's folder. sha256: of the document and its runs. owned: whether it measured the artifacts
+    that the manifest pins. ended: when the last run that found it ended, empty where no run is recorded.
+    """
+
+    path: str
+    sha256: str
+    id: str
+    key: str
+    protocol: str
+    protocol_sha256: str
+    tier: Literal["quick", "full"]
+    owned: bool
+    ended: str
+
+    @property
+    def name(self) -> str:
+        """File name without suffix."""
+        return self.id.removeprefix("sha256:")[:16]
+
+
+class Kept(Record):
+    """A submission as the index keeps it: its manifest as JSON and the heads of its results by path."""
+
+    manifest_sha256: str
+    track: Literal["ue", "unlearning"]
+    manifest: str
+    heads: tuple[Head, ...]
+
+
+class Index(Record):
+    """Everything that was known at the last reading. code: digest of the code that checked it."""
+
+    code: str
+    folders: dict[str, Kept]
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """A stored result; `result` and `runs` are read when they are asked for."""
+
+    folder: Path
+    head: Head
+
+    @property
+    def path(self) -> Path:
+        """Where the document lies."""
+        return self.folder / self.head.path
+
+    @property
+    def slug(self) -> str:
+        """The submission's folder name."""
+        return self.folder.name
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of the document, which are its canonical form. Raises CorruptResult if they changed since."""
+        return _read(self.path, self.head.sha256)[0]
+
+    @property
+    def result(self) -> Result:
+        """The document. Raises CorruptResult if it changed since it was checked."""
+        return _open(self.path, self.head.sha256)[0]
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The runs that found it. Raises CorruptResult if they changed since they were checked."""
+        return _open(self.path, self.head.sha256)[1]
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """One submission's folder: manifest and results, in the order of protocol and file name."""
+
+    folder: Path
+    manifest: AnyManifest
+    manifest_sha256: str
+    results: tuple[Shelved, ...]
+
+
+def read_shelves(root: Path, cache: Path | None = None, *, code: str = "") -> tuple[list[Shelf], list[str]]:
+    """Read all submissions of a repository, sorted by slug; also one line for each that cannot be read.
+
+    cache: folder of the index, None for none. code: digest of the code; an index of other code is not used.
+    Raises CorruptResult for a result that contradicts itself.
+    """
+    known = _load_index(cache, code)
+    found, left_out = [], []
+    for path in sorted((root / "submissions").glob(f"*/{MANIFEST_NAME}")):
+        try:
+            found.append(_survey(path.parent, known.get(path.parent.name)))
+        except (InvalidSubmission, RefusedArtifact, ValueError) as error:
+            left_out.append(f"submissions/{path.parent.name}: left out of the site: {_reason(path, error)}")
+    new = [item for item in found if item.unknown]
+    examined = spread(_examine, [(item.folder, item.manifest, item.unknown) for item in new])
+    heads = {item.folder: made for item, made in zip(new, examined, strict=True)}
+    shelves = [_shelf(item, heads.get(item.folder, {})) for item in found]
+    if cache is not None and (new or {shelf.folder.name for shelf in shelves} != set(known)):
+        _save_index(cache, code, shelves)
+    return shelves, left_out
+
+
+@dataclass(frozen=True)
+class _Surveyed:
+    """A folder whose bytes are digested. unknown: paths of results that no index speaks of."""
+
+    folder: Path
+    manifest: AnyManifest
+    manifest_sha256: str
+    files: dict[str, str]
+    known: dict[str, Head]
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        return tuple(path for path in self.files if path not in self.known)
+
+
+def _survey(folder: Path, kept: Kept | None) -> _Surveyed:
+    text = read_manifest(folder)
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    files = {path.relative_to(folder).as_posix(): _digest(path) for path in result_paths(folder)}
+    if kept is None or kept.manifest_sha256 != sha256:
+        return _Surveyed(folder, parse_any_manifest(text), sha256, files, {})
+    known = {head.path: head for head in kept.heads if files.get(head.path) == head.sha256}
+    return _Surveyed(folder, MANIFESTS[kept.track].model_validate_json(kept.manifest), sha256, files, known)
+
+
+def _examine(task: tuple[Path, AnyManifest, Sequence[str]]) -> dict[str, Head]:
+    """Check results of one folder in full and return what is to be known of them, by path."""
+    folder, manifest, paths = task
+    return {path: _head(folder, path, manifest) for path in paths}
+
+
+def _head(folder: Path, name: str, manifest: AnyManifest) -> Head:
+    path = folder / name
+    sha256 = _digest(path)
+    result, runs = read_result(path), read_runs(runs_path(path))
+    return Head(
+        path=name,
+        sha256=sha256,
+        id=result.id,
+        key=result.key,
+        protocol=result.subject.protocol.id,
+        protocol_sha256=result.subject.protocol.sha256,
+        tier=result.subject.tier,
+        owned=belongs_to(result, manifest),
+        ended=max((run.ended for run in runs), default=""),
+    )
+
+
+def _shelf(item: _Surveyed, new: dict[str, Head]) -> Shelf:
+    heads = [item.known.get(path) or new[path] for path in item.files]
+    return Shelf(item.folder, item.manifest, item.manifest_sha256, tuple(Shelved(item.folder, head) for head in heads))
+
+
+def _digest(path: Path) -> str:
+    return _content_digest(path.read_bytes(), _runs_bytes(path))
+
+
+def _content_digest(document: bytes, runs: bytes) -> str:
+    sha = hashlib.sha256(document)
+    sha.update(b"\0")
+    sha.update(runs)
+    return sha.hexdigest()
+
+
+def _runs_bytes(path: Path) -> bytes:
+    beside = runs_path(path)
+    return beside.read_bytes() if beside.exists() else b""
+
+
+def _read(path: Path, sha256: str) -> tuple[bytes, bytes]:
+    document, runs = path.read_bytes(), _runs_bytes(path)
+    if _content_digest(document, runs) != sha256:
+        raise CorruptResult(f"{path}: changed while the site was built; build it again")
+    return document, runs
+
+
+@lru_cache(maxsize=OPEN_AT_ONCE)
+def _open(path: Path, sha256: str) -> tuple[Result, tuple[Run, ...]]:
+    document, runs = _read(path, sha256)
+    return Result.model_validate_json(document), tuple(Run.model_validate_json(line) for line in runs.splitlines())
+
+
+def _load_index(cache: Path | None, code: str) -> dict[str, Kept]:
+    if cache is None:
+        return {}
+    try:
+        index = Index.model_validate_json((cache / INDEX).read_bytes())
+    except (OSError, ValidationError):
+        return {}
+    return index.folders if index.code == code else {}
+
+
+def _save_index(cache: Path, code: str, shelves: Sequence[Shelf]) -> None:
+    folders = {
+        shelf.folder.name: Kept(
+            manifest_sha256=shelf.manifest_sha256,
+            track=shelf.manifest.track,
+            manifest=shelf.manifest.model_dump_json(by_alias=True),
+            heads=tuple(item.head for item in shelf.results),
+        )
+        for shelf in shelves
+    }
+    with suppress(OSError):  # an index that cannot be written costs time, nothing else
+        write_atomically(cache / INDEX, Index(code=code, folders=folders).model_dump_json().encode())
+
+
+def _reason(manifest: Path, error: Exception) -> str:
+    """Return a problem in one line: of several, as the records report them, how many and where the first is."""
+    count, *rest = str(error.__cause__ or error).splitlines()
+    problem = f"{count}, the first at {rest[0]}" if rest else count
+    return f"{MANIFEST_NAME}: {problem}; `bench validate {manifest.parent}` lists every problem"

@@ -1,0 +1,249 @@
+"""Building bit by bit: whatever changed, the site is the one that is made at once, and the rest is left as it is."""
+
+import random
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from factories import Found, make_protocol, make_result, make_run, manifest_text, write_submission
+from synthetic import write_perturber, write_synthetic
+from unlearning_factory import Left, make_checkpoint_result, write_unlearner
+
+from bench.errors import CorruptResult, UsageProblem
+from bench.leaderboard import crew, shelf
+from bench.leaderboard.building import build_files, render_site, stale_files
+from bench.leaderboard.publishing import LISTING
+from bench.leaderboard.sources import read_sources
+from bench.protocol import Protocol
+from bench.store import load_results
+from bench.unlearning_protocol import AnyProtocol, UnlearningProtocol
+
+
+@dataclass(frozen=True)
+class Load:
+    """Two boards of each track with six submissions each, and the finished site beside them."""
+
+    root: Path
+    protocols: Mapping[str, AnyProtocol]
+
+    @property
+    def out(self) -> Path:
+        return self.root / "site"
+
+    @property
+    def ue(self) -> list[Protocol]:
+        return [item for item in self.protocols.values() if isinstance(item, Protocol)]
+
+    @property
+    def unlearning(self) -> list[UnlearningProtocol]:
+        return [item for item in self.protocols.values() if isinstance(item, UnlearningProtocol)]
+
+    def render(self) -> int:
+        return render_site(self.root, self.out, protocols=self.protocols).made
+
+    def times(self) -> dict[str, int]:
+        files = (path for path in self.out.rglob("*") if path.is_file() and path.name != LISTING)
+        return {path.relative_to(self.out).as_posix(): path.stat().st_mtime_ns for path in files}
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Load:
+    root = tmp_path_factory.mktemp("rendered")
+    load = Load(root, write_synthetic(root, boards=4, entries=6))
+    load.render()
+    return load
+
+
+@pytest.fixture
+def load(rendered: Load, tmp_path: Path) -> Load:
+    copy = Load(tmp_path / "copy", rendered.protocols)
+    shutil.copytree(rendered.root, copy.root)
+    return copy
+
+
+def another_result(load: Load) -> None:
+    write_perturber(load.root, 4, load.ue[:1], edition=1)
+
+
+def another_checkpoint(load: Load) -> None:
+    slug = "load00-0005"
+    result = make_checkpoint_result(Left(gus=0.1, patch=0.2), slug, protocol=load.unlearning[0], edit={"zrf": 0.7})
+    write_unlearner(load.root, slug, protocol=load.unlearning[0], results=[result], unlearner="other")
+
+
+def another_reference(load: Load) -> None:
+    protocol = load.ue[0]
+    found = Found((0.91, 0.92, 0.93))
+    write_submission(
+        load.root,
+        "load-0000",
+        name="Clean training",
+        family="reference",
+        protocols=[item.id for item in load.ue],
+        results=[(make_result(protocol, found, digest=None), make_run(ended="2027-01-01T00:00:00Z"))],
+    )
+
+
+def another_name(load: Load) -> None:
+    path = load.root / "submissions/load-0003/submission.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace("Method 0003", "Fog & <mist>"), encoding="utf-8")
+
+
+def a_submission_less(load: Load) -> None:
+    shutil.rmtree(load.root / "submissions/load-0005")
+
+
+def a_submission_more(load: Load) -> None:
+    write_perturber(load.root, 6, load.ue)
+
+
+def an_unreadable_one(load: Load) -> None:
+    (load.root / "submissions/load-0002/submission.toml").write_text("slug = 3", encoding="utf-8")
+
+
+def another_run(load: Load) -> None:
+    stored = load_results(load.root / "submissions/load-0004")[0]
+    path = stored.path.with_suffix(".runs.jsonl")
+    later = make_run(id=stored.result.id, ended="2027-05-05T00:00:00Z").sealed()
+    path.write_bytes(path.read_bytes() + later.model_dump_json().encode() + b"\n")
+
+
+CHANGES = (
+    another_result,
+    another_checkpoint,
+    another_reference,
+    another_name,
+    a_submission_less,
+    a_submission_more,
+    an_unreadable_one,
+    another_run,
+)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_made_bit_by_bit_is_what_is_made_at_once(load: Load, change: Callable[[Load], None]) -> None:
+    load.render()
+    change(load)
+    assert load.render() >= 1
+    assert stale_files(load.root, load.out, protocols=load.protocols) == []
+
+
+def test_many_changes_one_after_the_other_leave_nothing_behind(load: Load) -> None:
+    order = list(CHANGES)
+    random.Random(5).shuffle(order)
+    for change in order:
+        change(load)
+        load.render()
+    assert stale_files(load.root, load.out, protocols=load.protocols) == []
+
+
+def test_nothing_is_made_where_nothing_changed(load: Load) -> None:
+    load.render()
+    before = load.times()
+    assert load.render() == 0
+    assert load.times() == before
+
+
+def test_one_result_touches_its_board_its_page_and_what_is_about_everything(load: Load) -> None:
+    load.render()
+    before = load.times()
+    another_name(load)
+    load.render()
+    touched = {name for name, at in load.times().items() if before.get(name) != at}
+    folders = {"/".join(name.split("/")[:2]) for name in touched if "/" in name}
+    boards = {f"ue/{protocol.id}" for protocol in load.ue}
+    assert folders >= boards | {"submissions/load-0003"}
+    assert not any(name.startswith("unlearning/unlearning-") for name in touched)
+    assert not any(name.startswith("submissions/load0") for name in touched)
+
+
+@pytest.mark.parametrize("spoil", ["change", "delete"])
+def test_a_spoiled_file_of_the_site_is_made_again(load: Load, spoil: str) -> None:
+    load.render()
+    page = load.out / "submissions/load-0003/index.html"
+    whole = page.read_bytes()
+    if spoil == "delete":
+        page.unlink()
+    else:
+        page.write_bytes(whole.replace(b"Method", b"Nethod"))  # of the same length
+    assert load.render() == 1
+    assert page.read_bytes() == whole
+
+
+def test_an_interrupted_rendering_is_taken_up_again(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(load.out)
+    real, written = shelf.write_atomically, 0
+
+    def break_off(path: Path, content: bytes) -> None:
+        nonlocal written
+        written += 1
+        if written == 9:
+            raise KeyboardInterrupt
+        real(path, content)
+
+    monkeypatch.setattr("bench.leaderboard.publishing.write_atomically", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        load.render()
+    monkeypatch.undo()
+    load.render()
+    assert stale_files(load.root, load.out, protocols=load.protocols) == []
+
+
+def test_an_index_of_other_code_or_of_none_is_not_believed(load: Load) -> None:
+    index = load.root / ".bench/site" / shelf.INDEX
+    whole = index.read_bytes()
+    for content in (b"{}", b"\xff", whole.replace(b'"code":"', b'"code":"0')):
+        index.write_bytes(content)
+        load.render()
+        assert index.read_bytes() == whole
+
+
+def test_a_result_that_changes_is_checked_again(load: Load) -> None:
+    load.render()
+    path = next((load.root / "submissions/load-0004/results").glob("*/*.json"))
+    path.write_bytes(path.read_bytes().replace(b'"status":"ok"', b'"status":"OK"', 1))
+    with pytest.raises(CorruptResult, match=r"load-0004.*status"):
+        load.render()
+
+
+def test_a_result_that_changes_while_the_site_is_built_is_noticed(load: Load) -> None:
+    sources = read_sources(load.root, protocols=load.protocols)
+    stored = sources.entries[4].results[0]
+    stored.path.write_bytes(b"{}")
+    with pytest.raises(CorruptResult, match="changed while"):
+        _ = stored.content
+
+
+def test_processes_of_their_own_make_the_same_site(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = build_files(load.root, protocols=load.protocols)
+    monkeypatch.setattr(crew, "WORTH_A_CREW", 2)
+    assert build_files(load.root, protocols=load.protocols) == alone
+
+
+def test_a_folder_with_something_else_in_it_is_left_as_it_is(load: Load) -> None:
+    other = load.root / "other"
+    (other / "read").mkdir(parents=True)
+    (other / "read/index.html").write_text("mine", encoding="utf-8")
+    with pytest.raises(UsageProblem, match="not rendered"):
+        render_site(load.root, other, protocols=load.protocols)
+    assert (other / "read/index.html").read_text(encoding="utf-8") == "mine"
+
+
+def test_reading_through_the_index_gives_what_reading_the_files_gives(load: Load) -> None:
+    load.render()
+    cache = load.root / ".bench/site"
+    code = shelf.Index.model_validate_json((cache / shelf.INDEX).read_bytes()).code
+    fresh = read_sources(load.root, protocols=load.protocols)
+    known = read_sources(load.root, protocols=load.protocols, cache=cache, code=code)
+    assert known.entries == fresh.entries
+    assert known.unlearning_entries == fresh.unlearning_entries
+    assert known.everything == fresh.everything
+
+
+def test_a_manifest_alone_makes_a_page(tmp_path: Path) -> None:
+    protocol = make_protocol()
+    (tmp_path / "submissions/fog").mkdir(parents=True)
+    (tmp_path / "submissions/fog/submission.toml").write_text(manifest_text(), encoding="utf-8")
+    assert "submissions/fog/index.html" in build_files(tmp_path, protocols={protocol.id: protocol})
