@@ -137,6 +137,5 @@ def _unlearning_inputs(sources: Sources, entry: UnlearningEntry) -> list[Any]:
             places = unlearning_standings(sources, protocol)
             place = places.get(entry.slug)
             own = [place.best, place.worst, place.ties, place.keeps] if place else None
-            against = [reference.state() for reference in sources.unlearning_entries if reference.role == "reference"]
-            inputs.append([protocol_digest(protocol), own, len(places), against])
+            inputs.append([protocol_digest(protocol), own, len(places), sources.unlearning_references])
     return inputs

@@ -126,10 +126,16 @@ class Sources:
             states = [f"{entry.slug} {entry.state(protocol)}" for entry in entries if entry.belongs_on(protocol)]
             # Checkpoints are read against references by keys, wherever those lie.
             if isinstance(protocol, UnlearningProtocol):
-                states += [entry.state() for entry in entries if entry.role == "reference"]
+                states.append(self.unlearning_references)
             text = "\n".join([protocol_digest(protocol), *states])
             self._states[protocol.id] = hashlib.sha256(text.encode()).hexdigest()
         return self._states[protocol.id]
+
+    @cached_property
+    def unlearning_references(self) -> str:
+        """Digest of all references of the unlearning track."""
+        states = (entry.state() for entry in self.unlearning_entries if entry.role == "reference")
+        return hashlib.sha256("\n".join(states).encode()).hexdigest()
 
     @cached_property
     def everything(self) -> str:
