@@ -30,6 +30,7 @@ LAYERS = {
     "bench.metrics.metric": "records",
     "bench.models.layouts": "records",
     "bench.metrics.gus_statistics": "records",
+    "bench.plain_text": "records",
     "bench.problems": "records",
     "bench.protocol": "records",
     "bench.protocols": "records",
