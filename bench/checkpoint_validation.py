@@ -75,7 +75,7 @@ def _checkpoint(entry: Any) -> Checkpoint | None:
 def _protocol_problems(manifest: ManifestText, known: Mapping[str, UnlearningProtocol]) -> Iterator[Problem]:
     remedy = f"known protocols of this track: {', '.join(sorted(known))}"
     yield from listed_protocol_problems(manifest, known, remedy)
-    answered = {entry.get("protocol") for _, entry in manifest.entries("artifact") if isinstance(entry, dict)}
+    answered = [entry.get("protocol") for _, entry in manifest.entries("artifact") if isinstance(entry, dict)]
     for index, name in manifest.protocols()[:PROTOCOL_LIMIT]:
         if name in known and name not in answered:
             message = f"there is no checkpoint for protocol {name!r}"

@@ -37,6 +37,7 @@ LAYERS = {
     "bench.records": "records",
     "bench.registry": "records",
     "bench.studies.record": "records",
+    "bench.result_form": "records",
     "bench.results": "records",
     "bench.safetensors_header": "records",
     "bench.store": "records",
