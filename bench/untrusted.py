@@ -110,6 +110,19 @@ def read_untrusted(folder: Path, path: str, limit: int) -> bytearray:
     return content
 
 
+def place_inside(folder: Path, path: str) -> Path:
+    """Return where a file named by somebody else may be written: inside `folder`, through no link, over no link.
+
+    Raises RefusedArtifact.
+    """
+    place = folder
+    for part in path_parts(path):
+        place = place / part
+        if place.is_symlink():
+            raise RefusedArtifact(f"{quoted(path)} is or goes through a symbolic link; remove the link")
+    return place
+
+
 def path_parts(path: str) -> tuple[str, ...]:
     """Return the parts of a relative path. Raises RefusedArtifact unless each is a plain name."""
     parts = tuple(path.split("/"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 from bench.errors import InvalidSubmission, RefusedArtifact
+from bench.problems import visible
 from bench.protocol import Protocol
 from bench.results import CheckpointResult
 from bench.store import StoredResult, belongs_to, load_results
@@ -178,15 +179,17 @@ def _readable_submissions(root: Path) -> tuple[list[Submission], list[str]]:
         try:
             found.append(load_submission(manifest.parent))
         except (InvalidSubmission, RefusedArtifact) as error:
-            left_out.append(f"submissions/{manifest.parent.name}: left out of the site: {_reason(manifest, error)}")
+            left_out.append(
+                f"submissions/{visible(manifest.parent.name)}: left out of the site: {_reason(manifest, error)}"
+            )
     return found, left_out
 
 
 def _reason(manifest: Path, error: Exception) -> str:
     """Return a problem in one line: of several, as the records report them, how many and where the first is."""
     count, *rest = str(error.__cause__ or error).splitlines()
-    problem = f"{count}, the first at {rest[0]}" if rest else count
-    return f"{MANIFEST_NAME}: {problem}; `bench validate {manifest.parent}` lists every problem"
+    problem = visible(f"{count}, the first at {rest[0]}" if rest else count, 400)
+    return f"{MANIFEST_NAME}: {problem}; `bench validate {visible(str(manifest.parent), 400)}` lists every problem"
 
 
 def _precedence(stored: StoredResult) -> tuple[int, str, str]:
