@@ -97,8 +97,12 @@ def find_problems(manifest: ManifestText) -> list[Problem]:
     """Return everything that the manifest itself shows to be wrong; unfilled placeholders come as such, once each."""
     unfilled = list(islice(_fill_ins(manifest.table), SHOWN_LIMIT))
     problems = [_fill_in_problem(manifest, pointer, text) for pointer, text in unfilled]
+    limits = _exceeded(manifest)
+    for key, limit in limits.items():
+        message = f"the list has {len(manifest.table[key])} entries"
+        problems.append(manifest.problem(pointer_to(key), "value", message, f"give at most {limit}"))
     try:
-        manifest.model.model_validate(manifest.table)
+        manifest.model.model_validate({k: v[: limits[k]] if k in limits else v for k, v in manifest.table.items()})
     except ValidationError as error:
         known = {pointer for pointer, _ in unfilled}
         every = [item for item in error.errors(include_url=False) if not _is_echo(item)]
@@ -110,6 +114,18 @@ def find_problems(manifest: ManifestText) -> list[Problem]:
             message = f"has {len(every) - len(items)} more problems like these"
             problems.append(manifest.problem("", "more", message, "correct these first"))
     return problems
+
+
+def _exceeded(manifest: ManifestText) -> dict[str, int]:
+    """Return the largest number of entries of each list at the top of a manifest that has more."""
+    found = {}
+    for name, field in manifest.model.model_fields.items():
+        key = field.alias or name
+        limit = next((item.max_length for item in field.metadata if hasattr(item, "max_length")), None)
+        value = manifest.table.get(key)
+        if limit is not None and isinstance(value, tuple) and len(value) > limit:
+            found[key] = limit
+    return found
 
 
 def listed_protocol_problems(manifest: ManifestText, known: Iterable[str], remedy: str) -> Iterator[Problem]:
@@ -259,10 +275,6 @@ _WORDS: dict[str, Words] = {
     ),
     "tuple_type": lambda got, _: (f"expected a list, got {_shown(got)}", "write [...], or a [[table]] for each entry"),
     "model_type": lambda got, _: (f"expected a table, got {_shown(got)}", "write a [table] with keys"),
-    "too_long": lambda _, context: (
-        f"the list has {context['actual_length']} entries",
-        f"give at most {context['max_length']}",
-    ),
     "too_short": lambda _, context: ("the list is empty", f"give at least {context['min_length']}"),
     "string_too_short": lambda _, context: ("is empty", f"write at least {context['min_length']} character"),
     "string_too_long": lambda got, context: (

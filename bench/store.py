@@ -214,7 +214,10 @@ def _content(path: Path, limit: int) -> bytes:
     """Return the bytes of a file of results; no link is followed, not on the way from its submission either."""
     steps = path.parts[-3:] if path.parent.parent.name == "results" else path.parts[-1:]
     folder = path.parents[len(steps) - 1]
-    return bytes(read_untrusted(folder, "/".join(steps), limit))
+    try:
+        return bytes(read_untrusted(folder, "/".join(steps), limit))
+    except RefusedArtifact as error:
+        raise RefusedArtifact(f"{_shown(path)}: {error}") from error
 
 
 def _parsed(content: bytes) -> Result:

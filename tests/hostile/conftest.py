@@ -107,14 +107,16 @@ def valid(tmp_path_factory, protocols) -> dict[str, Path]:
 
 
 @pytest.fixture
-def folder_of(valid, tmp_path) -> Callable[[str], Path]:
+def folder_of(valid, tmp_path) -> Iterator[Callable[[str], Path]]:
     """Copy a valid root into the test's folder and return the submission's folder."""
 
     def copy(base: str) -> Path:
         shutil.copytree(valid[base], tmp_path, dirs_exist_ok=True)
         return next((tmp_path / "submissions").iterdir())
 
-    return copy
+    yield copy
+    # Some are deeper than pytest's own cleaning goes, some hold twenty thousand files.
+    shutil.rmtree(tmp_path / "submissions")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

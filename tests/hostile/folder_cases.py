@@ -152,7 +152,7 @@ STRANGERS = [
     Case("result under no name of results", results("../../a.json"), 0, "not part of the submission"),
     Case("name that is not UTF-8", beside(b"a\xff\xfe"), 0, r"\udcff"),
     Case("name of line breaks", beside("a\n::error::b"), 0, r"a\n::error::b"),
-    Case("name that clears the terminal", beside("\x1b[2J"), 0, r"\x1b[2J"),
+    Case("file name that clears the terminal", beside("\x1b[2J"), 0, r"\x1b[2J"),
     Case("name of a right-to-left override", beside("gpj.\u202e.exe"), 0, r"\u202e"),
     Case("name of an option", beside("-rf"), 0, "not part of the submission"),
     Case("Python file", beside("conftest.py"), 0, "not part of the submission"),
