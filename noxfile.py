@@ -46,6 +46,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def hostile(session: nox.Session) -> None:
+    """Run the hostile files and the fuzzing alone, and print what they took; docs/security-tests.md says what is tried."""
+    install(session, "test")
+    session.run("pytest", "tests/hostile", "tests/importing", *session.posargs)
+
+
+@nox.session
 def browser(session: nox.Session) -> None:
     """Run the tests that need Chromium; they skip where there is none, unless BENCH_REQUIRE_BROWSER=1."""
     install(session, "test")

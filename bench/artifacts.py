@@ -24,7 +24,7 @@ from bench.files import write_atomically
 from bench.problems import quoted, visible
 from bench.safetensors_header import HEADER_LIMIT_BYTES, HeaderError, TensorEntry
 from bench.submission import ARTIFACT_LIMIT_BYTES, Artifact, ArtifactDraft
-from bench.untrusted import read_untrusted
+from bench.untrusted import open_untrusted
 
 SUFFIX = ".safetensors"
 TENSOR = "delta"
@@ -48,6 +48,7 @@ class Perturbation:
     """What a perturbation file holds.
 
     values: (N, C, H, W) as a rule, int8 or int16, in 1/255 units, read-only; the shape is the file's, not yet checked.
+    Values that nobody wanted were not kept; one zero then stands for each of them.
     sha256, size: hex digest and bytes of the whole file, of the very bytes that `values` views.
     """
 
@@ -56,22 +57,75 @@ class Perturbation:
     size: int
 
 
-def read_perturbation(folder: Path, artifact: Artifact | ArtifactDraft) -> Perturbation:
-    """Read the perturbation of a submission; its digest, size, shape and budget are left to `check_perturbation`.
+@dataclass(frozen=True)
+class TensorFile:
+    """A safetensors file that was read once.
 
-    A draft needs a usable path; without a tensor name, the one tensor of the file is taken whatever its name.
+    entries: what its header declares, checked. content: the whole file, None where nobody wanted its tensors.
+    sha256, size: hex digest and bytes of the whole file, of the very bytes that `content` is.
+    """
+
+    entries: list[TensorEntry]
+    content: memoryview | None
+    sha256: str
+    size: int
+
+
+def read_perturbation(
+    folder: Path, artifact: Artifact | ArtifactDraft, *, shape: tuple[int, ...] | None = None
+) -> Perturbation:
+    """Read the perturbation of a submission; its size, shape and budget are left to `check_perturbation`.
+
+    Of a whole artifact, the file must have the digest that it pins: it may have changed since it was checked. A draft
+    needs a usable path; without a tensor name, the one tensor of the file is taken whatever its name. shape: values of
+    another one are not kept in memory, whatever the file claims; None keeps any.
     Raises RefusedArtifact where the file is unsafe: not a regular safetensors file inside the folder, too large,
     changed while it was read, or inconsistent; MissingArtifact where there is none; InvalidSubmission where it holds
     something else.
     """
-    check_suffix(artifact.path)
+    where = visible(artifact.path)
+
+    def wanted(entries: list[TensorEntry]) -> bool:
+        return _only_entry(entries, where, artifact.tensor).shape == shape or shape is None
+
     try:
-        content = read_untrusted(folder, artifact.path, ARTIFACT_LIMIT_BYTES)
+        file = read_tensors(folder, artifact.path, wanted)
     except FileNotFoundError as error:
-        raise MissingArtifact(f"{folder}/{visible(artifact.path)}: no such file") from error
-    sha256 = hashlib.sha256(content).hexdigest()
-    values = decode_perturbation(memoryview(content).toreadonly(), artifact.path, artifact.tensor)
-    return Perturbation(values, sha256, len(content))
+        raise MissingArtifact(f"{folder}/{where}: no such file") from error
+    entry = _only_entry(file.entries, where, artifact.tensor)
+    dtype = PERTURBATION_DTYPES[entry.dtype]
+    if isinstance(artifact, Artifact) and file.sha256 != artifact.sha256:
+        raise InvalidSubmission(
+            f"{visible(str(folder))}/{where}: is not the file that the manifest pins\n"
+            f"  expected sha256 {artifact.sha256}\n  found    sha256 {file.sha256}"
+        )
+    if file.content is None:
+        nothing: Integers = np.broadcast_to(np.zeros((), dtype), entry.shape)
+        return Perturbation(nothing, file.sha256, file.size)
+    values: Integers = view_tensor(file.content, entry, dtype)
+    return Perturbation(values, file.sha256, file.size)
+
+
+def read_tensors(folder: Path, path: str, wanted: Callable[[list[TensorEntry]], bool]) -> TensorFile:
+    """Read a safetensors file of a submission once; its tensors are kept only where `wanted` says so of its header.
+
+    So a file can claim what it likes: memory is taken for what was asked for, and no more. Digest and size are those
+    of the whole file in either case. What `wanted` raises ends the reading.
+    Raises RefusedArtifact where the file is unsafe, FileNotFoundError where there is none.
+    """
+    check_suffix(path)
+    with open_untrusted(folder, path, ARTIFACT_LIMIT_BYTES) as file:
+        start = file.read(8 + HEADER_LIMIT_BYTES)
+        entries = open_tensors(start, visible(path), size=file.size)
+        content = None
+        if wanted(entries):
+            whole = bytearray(file.size)
+            whole[: len(start)] = start
+            file.read_into(memoryview(whole)[len(start) :])
+            content = memoryview(whole).toreadonly()
+        else:
+            file.skip()
+        return TensorFile(entries, content, file.finish(), file.size)
 
 
 def write_perturbation(path: Path, values: Integers) -> tuple[str, int]:
@@ -125,19 +179,25 @@ def decode_perturbation(
 
 
 def open_tensors(
-    content: bytes | memoryview, where: str, *, read_header: HeaderReader | None = None
+    content: bytes | bytearray | memoryview,
+    where: str,
+    *,
+    size: int | None = None,
+    read_header: HeaderReader | None = None,
 ) -> list[TensorEntry]:
     """Return what the header of a safetensors file declares, checked; no tensor is looked at.
 
-    where: the file's name in messages. Raises RefusedArtifact.
+    size: bytes of the whole file, where `content` is its start alone. where: the file's name in messages.
+    Raises RefusedArtifact.
     """
+    size = len(content) if size is None else size
     length = int.from_bytes(content[:8], "little")
-    if len(content) < 8 or not 2 <= length <= len(content) - 8 or content[8:9] != b"{":
-        raise RefusedArtifact(f"{where}: {_what_it_looks_like(bytes(content[:512]), length, len(content))}")
+    if size < 8 or not 2 <= length <= size - 8 or content[8:9] != b"{":
+        raise RefusedArtifact(f"{where}: {_what_it_looks_like(bytes(content[:512]), length, size)}")
     if length > HEADER_LIMIT_BYTES:
         raise RefusedArtifact(f"{where}: header of {length} bytes is too large, at most {HEADER_LIMIT_BYTES} are read")
     try:
-        return (read_header or read_header_apart)(bytes(content[8 : 8 + length]), len(content) - 8 - length)
+        return (read_header or read_header_apart)(bytes(content[8 : 8 + length]), size - 8 - length)
     except HeaderError as error:
         raise RefusedArtifact(f"{where}: {visible(str(error), 400)}; write it with a safetensors library") from error
 

@@ -10,10 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bench.artifacts import read_tensors
 from bench.checkpoint_check import checkpoint_problems, protocol_layout
-from bench.manifest_problems import ManifestText, suggest
+from bench.errors import RefusedArtifact
+from bench.manifest_problems import ManifestText, is_fill_in, listed_protocol_problems, suggest
 from bench.problems import Problem, quoted
-from bench.submission import Checkpoint, UnlearnRecipe
+from bench.submission import PROTOCOL_LIMIT, Checkpoint, UnlearnRecipe
 from bench.toml_lines import line_of
 from bench.unlearners import UNLEARNERS
 from bench.unlearning_protocol import UnlearningProtocol, load_unlearning_protocol, unlearning_protocol_ids
@@ -24,17 +26,43 @@ def unlearning_problems(folder: Path, manifest: ManifestText) -> list[Problem]:
     known = {name: load_unlearning_protocol(name) for name in unlearning_protocol_ids()}
     problems = [*_protocol_problems(manifest, known), *_recipe_problems(manifest)]
     seen: set[tuple[str, str, int]] = set()
+    others: list[tuple[str, str]] = []
     for index, entry in manifest.entries("artifact"):
-        checkpoint = _checkpoint(entry)
-        # A malformed table has its own findings.
-        if checkpoint is None:
+        checkpoint, at = _checkpoint(entry), f"/artifact/{index}"
+        # A malformed table has its own findings; its file may be unsafe all the same.
+        found = [] if checkpoint is None else list(_kit_problems(manifest, at, checkpoint, known, seen))
+        problems += found
+        if checkpoint is None or checkpoint.protocol not in known or any(item.code in _NO_KIT for item in found):
+            others += [(at, path) for path in [_path(entry)] if path]
             continue
-        at = f"/artifact/{index}"
-        problems += _kit_problems(manifest, at, checkpoint, known, seen)
         seen.add((checkpoint.protocol, checkpoint.probe, checkpoint.seed))
-        if checkpoint.protocol in known:
-            problems += _file_problems(folder, manifest, at, checkpoint, known[checkpoint.protocol])
+        problems += _file_problems(folder, manifest, at, checkpoint, known[checkpoint.protocol])
+    for at, path in others[:OTHER_FILES_LIMIT]:
+        problems += _unsafe_problems(folder, manifest, at, path)
     return problems
+
+
+OTHER_FILES_LIMIT = 32
+"""Files that answer no kit and are opened all the same, to say whether they are safe."""
+
+_NO_KIT = frozenset({"probe", "seed", "artifact-twice"})
+
+
+def _path(entry: Any) -> str:
+    path = entry.get("path") if isinstance(entry, dict) else None
+    return path if isinstance(path, str) and not is_fill_in(path) else ""
+
+
+def _unsafe_problems(folder: Path, manifest: ManifestText, at: str, path: str) -> Iterator[Problem]:
+    """Yield whether a file that no kit asks for is unsafe; nothing else of it matters."""
+    try:
+        read_tensors(folder, path, lambda _: False)
+    except FileNotFoundError:
+        return
+    except RefusedArtifact as error:
+        message, _, remedy = str(error).partition("; ")
+        remedy = remedy or "hand in a regular safetensors file"
+        yield manifest.problem(f"{at}/path", "unsafe", message, remedy, unsafe=True)
 
 
 def _checkpoint(entry: Any) -> Checkpoint | None:
@@ -45,18 +73,14 @@ def _checkpoint(entry: Any) -> Checkpoint | None:
 
 
 def _protocol_problems(manifest: ManifestText, known: Mapping[str, UnlearningProtocol]) -> Iterator[Problem]:
-    names = manifest.protocols()
+    remedy = f"known protocols of this track: {', '.join(sorted(known))}"
+    yield from listed_protocol_problems(manifest, known, remedy)
     answered = [entry.get("protocol") for _, entry in manifest.entries("artifact") if isinstance(entry, dict)]
-    for index, name in names:
-        pointer = f"/protocols/{index}"
-        if name not in known:
-            remedy = suggest(name, known, f"known protocols of this track: {', '.join(sorted(known))}")
-            yield manifest.problem(pointer, "protocol-unknown", f"unknown protocol {quoted(name)}", remedy)
-        elif name in [earlier for _, earlier in names[:index]]:
-            yield manifest.problem(pointer, "protocol-twice", f"protocol {name!r} is listed twice", "list it once")
-        elif name not in answered:
+    for index, name in manifest.protocols()[:PROTOCOL_LIMIT]:
+        if name in known and name not in answered:
             message = f"there is no checkpoint for protocol {name!r}"
-            yield manifest.problem(pointer, "artifact-missing", message, "add an [[artifact]] for each probe and seed")
+            remedy = "add an [[artifact]] for each probe and seed"
+            yield manifest.problem(f"/protocols/{index}", "artifact-missing", message, remedy)
 
 
 def _recipe_problems(manifest: ManifestText) -> Iterator[Problem]:

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.artifacts import check_suffix, encode_tensors, open_tensors, view_tensor
+from bench.artifacts import TensorFile, encode_tensors, open_tensors, read_tensors, view_tensor
 from bench.errors import InvalidSubmission
 from bench.problems import quoted, visible
 from bench.safetensors_header import TensorEntry
-from bench.submission import ARTIFACT_LIMIT_BYTES, Checkpoint
-from bench.untrusted import read_untrusted
+from bench.submission import Checkpoint
 
 Tensors = dict[str, NDArray[Any]]
 Layout = Mapping[str, tuple[str, tuple[int, ...]]]
@@ -59,24 +58,41 @@ def read_checkpoint(folder: Path, checkpoint: Checkpoint, layout: Layout) -> Che
     Its digest is left to the caller. Raises RefusedArtifact where the file is unsafe, FileNotFoundError where there is
     none, CheckpointProblem where a tensor is missing, additional, of another dtype or shape, or not finite.
     """
-    check_suffix(checkpoint.path)
-    content = read_untrusted(folder, checkpoint.path, ARTIFACT_LIMIT_BYTES)
-    return parse_checkpoint(content, f"{folder}/{visible(checkpoint.path)}", layout)
+    where = f"{visible(str(folder))}/{visible(checkpoint.path)}"
+
+    def wanted(entries: list[TensorEntry]) -> bool:
+        _check_layout(entries, where, layout)
+        return True
+
+    file = read_tensors(folder, checkpoint.path, wanted)
+    assert file.content is not None, "it was wanted"
+    return _checkpoint_file(file, where, layout)
 
 
 def parse_checkpoint(content: bytes | bytearray, where: str, layout: Layout) -> CheckpointFile:
     """Return the tensors of a checkpoint file. where: its name in messages. Raises as `read_checkpoint` does."""
     view = memoryview(content).toreadonly()
-    found = {entry.name: entry for entry in open_tensors(view, where)}
-    findings = layout_findings(found, layout)
+    entries = open_tensors(view, where)
+    _check_layout(entries, where, layout)
+    return _checkpoint_file(TensorFile(entries, view, hashlib.sha256(content).hexdigest(), len(content)), where, layout)
+
+
+def _check_layout(entries: list[TensorEntry], where: str, layout: Layout) -> None:
+    findings = layout_findings({entry.name: entry for entry in entries}, layout)
     if findings:
         raise CheckpointProblem(where, findings)
-    tensors = {name: view_tensor(view, found[name], CHECKPOINT_DTYPES[dtype]) for name, (dtype, _) in layout.items()}
+
+
+def _checkpoint_file(file: TensorFile, where: str, layout: Layout) -> CheckpointFile:
+    assert file.content is not None
+    found = {entry.name: entry for entry in file.entries}
+    tensors = {
+        name: view_tensor(file.content, found[name], CHECKPOINT_DTYPES[dtype]) for name, (dtype, _) in layout.items()
+    }
     findings = [(name, text) for name, values in tensors.items() if (text := value_finding(name, values))]
     if findings:
         raise CheckpointProblem(where, findings)
-    sha256 = hashlib.sha256(content).hexdigest()
-    return CheckpointFile(tensors, sha256, len(content), hashlib.sha256(encode_checkpoint(tensors)).hexdigest())
+    return CheckpointFile(tensors, file.sha256, file.size, hashlib.sha256(encode_checkpoint(tensors)).hexdigest())
 
 
 def encode_checkpoint(tensors: Tensors) -> bytes:

@@ -15,6 +15,7 @@ import typer
 
 from bench import __version__, import_command, study_command, unlearning_command
 from bench.errors import BenchError
+from bench.problems import printable
 
 if TYPE_CHECKING:
     from bench.evaluation import Evaluated
@@ -81,11 +82,12 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except BenchError as error:
-        typer.echo(f"error: {error}", err=True)
+        # Its text may quote a file name or a line of somebody's.
+        typer.echo(f"error: {printable(str(error))}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
         # Full disk, missing permission: the machine's fault, said in the system's words.
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {printable(str(error))}", err=True)
         sys.exit(5)
 
 
@@ -208,7 +210,7 @@ def verify(
         typer.echo(json.dumps({"schema": "bench.verification/1", "results": count, "problems": problems}, indent=2))
     else:
         for problem in problems:
-            typer.echo(problem)
+            typer.echo(printable(problem))
         typer.echo(f"{count} results checked, {len(problems)} problems")
     raise typer.Exit(1 if problems else 0)
 
@@ -231,7 +233,7 @@ def render(
         raise typer.Exit(1 if stale else 0)
     rendered = render_site(root, folder)
     for line in rendered.left_out:
-        typer.echo(line, err=True)
+        typer.echo(printable(line), err=True)
     typer.echo(f"{len(rendered.files)} files in {folder}; open {folder / 'index.html'} or run `bench serve`")
 
 

@@ -5,6 +5,7 @@ May import numpy, rich and the attacks; an attack that needs torch imports it it
 
 import hashlib
 import json
+import os
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.artifacts import encode_perturbation
+from bench.artifacts import check_suffix, encode_perturbation
 from bench.attacks import ATTACKS
 from bench.attacks.attack import Attack, CraftInput
 from bench.budgets import measure_kind
@@ -23,7 +24,8 @@ from bench.machine import cpu_name
 from bench.protocol import Protocol
 from bench.registry import resolve
 from bench.scaffold import check_slug
-from bench.submission import MANIFEST_NAME, Artifact, CraftDevice, parse_manifest
+from bench.submission import MANIFEST_NAME, Artifact, CraftDevice, Manifest, load_submission, parse_manifest
+from bench.untrusted import place_inside
 
 ARTIFACT_NAME = "delta.safetensors"
 PROGRESS_SECONDS = 5
@@ -50,14 +52,14 @@ def craft_submission(
     folder = root / "submissions" / slug
     path = folder / MANIFEST_NAME
     # Before the crafting, which can take hours.
-    artifact = _existing_artifact(path, protocol) if path.exists() else None
+    artifact = _existing_artifact(folder, protocol) if os.path.lexists(path) else None
     given = _craft_input(protocol, seed, device)
     clock = time.perf_counter()
     content, sha256, kind = _craft(attack_name, given)
     seconds = time.perf_counter() - clock
     if artifact is not None:
         _check_digest(artifact, sha256, folder)
-        write_atomically(folder / artifact.path, content)
+        write_atomically(_place(folder, artifact), content)
         return Crafted(folder, sha256, len(content), recreated=True)
     attack: Attack = resolve("attack", attack_name, ATTACKS)
     artifact_table = _artifact_table(attack, attack_name, protocol, given, sha256=sha256, size=len(content), kind=kind)
@@ -75,9 +77,9 @@ def recreate_artifact(folder: Path, artifact: Artifact, protocol: Protocol) -> N
 
     Raises InvalidSubmission where the recipe gives other bytes than the manifest pins.
     """
-    path = folder / artifact.path
-    if path.exists() or path.is_symlink() or artifact.recipe is None:
+    if artifact.recipe is None or os.path.lexists(folder / artifact.path):
         return
+    path = _place(folder, artifact)
     content, sha256, _ = _craft(
         artifact.recipe.attack, _craft_input(protocol, artifact.recipe.seed, artifact.recipe.device)
     )
@@ -129,11 +131,19 @@ class _ProgressLines:
         self.console.print(f"{self.attack}: {share} {step}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _existing_artifact(path: Path, protocol: Protocol) -> Artifact:
-    found = parse_manifest(path.read_text(encoding="utf-8")).artifacts_for(protocol.id)
-    if not found:
-        raise UsageProblem(f"{path} has no artifact for {protocol.id}; choose another --slug")
-    return found[0]
+def _existing_artifact(folder: Path, protocol: Protocol) -> Artifact:
+    manifest = load_submission(folder).manifest
+    found = manifest.artifacts_for(protocol.id)[:1] if isinstance(manifest, Manifest) else ()
+    for artifact in found:
+        _place(folder, artifact)
+        return artifact
+    raise UsageProblem(f"{folder / MANIFEST_NAME} has no artifact for {protocol.id}; choose another --slug")
+
+
+def _place(folder: Path, artifact: Artifact) -> Path:
+    """Return where an artifact is written: its path is the manifest's word, and the manifest may be somebody's."""
+    check_suffix(artifact.path)
+    return place_inside(folder, artifact.path)
 
 
 def _check_digest(artifact: Artifact, sha256: str, folder: Path) -> None:

@@ -8,16 +8,29 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
+from functools import cached_property
+from itertools import islice
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from bench.problems import Problem, quoted, visible
-from bench.submission import MANIFEST_NAME, Artifact, ArtifactDraft, CraftRecipe, manifest_model, manifest_table
+from bench.submission import (
+    ENTRY_LIMIT,
+    MANIFEST_NAME,
+    Artifact,
+    ArtifactDraft,
+    CraftRecipe,
+    manifest_model,
+    manifest_table,
+)
 from bench.toml_lines import NumberTooLong, key_lines, line_of, pointer_to
 
 FILL_IN = "FILL-IN"
 """How the placeholders of `bench new` begin; a manifest that still holds one is not ready."""
+
+SHOWN_LIMIT = 200
+"""Problems of one manifest that are explained; of more, their number is."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +54,20 @@ class ManifestText:
         return Problem(self.shown, pointer, code, message, remedy, line=line_of(self.lines, pointer), **more)
 
     def entries(self, key: str) -> list[tuple[int, Any]]:
-        """Return the elements of an array with their indices; none where the key holds something else."""
+        """Return the elements of an array with their indices; none where the key holds something else.
+
+        Of more elements than a manifest may have, which is a problem of its own, the first ENTRY_LIMIT.
+        """
         value = self.table.get(key)
-        return list(enumerate(value)) if isinstance(value, tuple) else []
+        return list(enumerate(value[:ENTRY_LIMIT])) if isinstance(value, tuple) else []
 
     def artifacts(self) -> list[tuple[int, ArtifactDraft]]:
         """Return what can be used of each artifact, with their indices."""
-        return [(index, _draft(entry)) for index, entry in self.entries("artifact") if isinstance(entry, dict)]
+        return list(self._drafts)
+
+    @cached_property
+    def _drafts(self) -> tuple[tuple[int, ArtifactDraft], ...]:
+        return tuple((index, _draft(entry)) for index, entry in self.entries("artifact") if isinstance(entry, dict))
 
     def listed_paths(self) -> list[str]:
         """Return the paths of the artifacts as they are written, well-formed or not."""
@@ -75,17 +95,50 @@ def parse_text(text: str, shown: str) -> ManifestText | Problem:
 
 def find_problems(manifest: ManifestText) -> list[Problem]:
     """Return everything that the manifest itself shows to be wrong; unfilled placeholders come as such, once each."""
-    unfilled = list(_fill_ins(manifest.table))
+    unfilled = list(islice(_fill_ins(manifest.table), SHOWN_LIMIT))
     problems = [_fill_in_problem(manifest, pointer, text) for pointer, text in unfilled]
+    limits = _exceeded(manifest)
+    for key, limit in limits.items():
+        message = f"the list has {len(manifest.table[key])} entries"
+        problems.append(manifest.problem(pointer_to(key), "value", message, f"give at most {limit}"))
     try:
-        manifest.model.model_validate(manifest.table)
+        manifest.model.model_validate({k: v[: limits[k]] if k in limits else v for k, v in manifest.table.items()})
     except ValidationError as error:
         known = {pointer for pointer, _ in unfilled}
-        items = [item for item in error.errors(include_url=False) if not _is_echo(item)]
+        every = [item for item in error.errors(include_url=False) if not _is_echo(item)]
+        items = every[:SHOWN_LIMIT]
         misspelled = _misspelled(items, manifest.model)
         found = [_explain(manifest, item, misspelled) for item in items if item["loc"] not in misspelled.values()]
         problems += [problem for problem in found if problem.pointer not in known]
+        if len(every) > len(items):
+            message = f"has {len(every) - len(items)} more problems like these"
+            problems.append(manifest.problem("", "more", message, "correct these first"))
     return problems
+
+
+def _exceeded(manifest: ManifestText) -> dict[str, int]:
+    """Return the largest number of entries of each list at the top of a manifest that has more."""
+    found = {}
+    for name, field in manifest.model.model_fields.items():
+        key = field.alias or name
+        limit = next((item.max_length for item in field.metadata if hasattr(item, "max_length")), None)
+        value = manifest.table.get(key)
+        if limit is not None and isinstance(value, tuple) and len(value) > limit:
+            found[key] = limit
+    return found
+
+
+def listed_protocol_problems(manifest: ManifestText, known: Iterable[str], remedy: str) -> Iterator[Problem]:
+    """Yield each protocol of a manifest that nobody knows, or that it lists before. remedy: names the known ones."""
+    names, seen = manifest.protocols()[:SHOWN_LIMIT], set[str]()
+    for index, name in names:
+        pointer = f"/protocols/{index}"
+        if name not in known:
+            message = f"unknown protocol {quoted(name)}"
+            yield manifest.problem(pointer, "protocol-unknown", message, suggest(name, known, remedy))
+        elif name in seen:
+            yield manifest.problem(pointer, "protocol-twice", f"protocol {name!r} is listed twice", "list it once")
+        seen.add(name)
 
 
 def is_fill_in(value: Any) -> bool:

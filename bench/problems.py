@@ -62,6 +62,11 @@ def visible(text: str, limit: int = 120) -> str:
     return shown if len(text) <= limit else f"{shown[:limit]}... ({len(text)} characters)"
 
 
+def printable(text: str) -> str:
+    """Return a text of unknown origin line by line: what does not print becomes an escape, line breaks stay."""
+    return "".join(part if part.isprintable() or part == "\n" else _escape(part) for part in text)
+
+
 def quoted(text: str, limit: int = 120) -> str:
     """Return `visible` text in single quotes."""
     return f"'{visible(text, limit)}'"

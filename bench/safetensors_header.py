@@ -41,7 +41,9 @@ ITEM_BYTES = {
 }
 """Bytes of one value of each dtype that the format knows."""
 
-_STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+# Possessive, and a string without an end takes all that follows: no text is looked at twice.
+_STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class HeaderError(ValueError):
@@ -86,7 +88,13 @@ def _load_json(header: bytes) -> Any:
         raise HeaderError(f"header is not UTF-8: {error.reason} at byte {error.start}") from error
     _check_depth(text)
     try:
-        return json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_no_float)
+        return json.loads(
+            text,
+            object_pairs_hook=_no_duplicates,
+            parse_constant=_no_constant,
+            parse_float=_no_float,
+            parse_int=_whole_number,
+        )
     except HeaderError:
         raise
     except (ValueError, RecursionError) as error:
@@ -103,11 +111,15 @@ def _check_depth(text: str) -> None:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise HeaderError(f"header has the key {_shown(twice)} more than once (duplicate)")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise HeaderError(f"header has the key {_shown(key)} more than once (duplicate)")
+        if _SURROGATE.search(key) or (isinstance(value, str) and _SURROGATE.search(value)):
+            raise HeaderError(
+                f"header holds half a character (a lone surrogate) at {_shown(key)}, which is not Unicode"
+            )
+        found[key] = value
     return found
 
 
@@ -117,6 +129,13 @@ def _no_constant(text: str) -> NoReturn:
 
 def _no_float(text: str) -> NoReturn:
     raise HeaderError(f"header holds {_shown(text)}; sizes and offsets are whole numbers")
+
+
+def _whole_number(text: str) -> int:
+    """Read a JSON integer. Python takes -0 for 0, other readers for a fraction."""
+    if text.startswith("-"):
+        raise HeaderError(f"header holds {text[:80]}, expected a whole number from 0 to {VALUE_LIMIT}")
+    return int(text)
 
 
 def _check_metadata(metadata: Any) -> None:

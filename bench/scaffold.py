@@ -11,8 +11,9 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import UsageProblem
+from bench.plain_text import Slug
 from bench.problems import quoted
-from bench.submission import FAMILIES, MANIFEST_NAME, UNLEARNING_FAMILIES, Slug
+from bench.submission import FAMILIES, MANIFEST_NAME, UNLEARNING_FAMILIES
 
 
 def create_submission(root: Path, track: Literal["ue", "unlearning"], slug: str) -> list[Path]:

@@ -7,16 +7,20 @@ Two files a result, in `submissions/<slug>/results/<protocol>/`:
   <16 hex of id>.runs.jsonl  one line for each run that found it: when, where, with what, at what cost
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from bench.errors import CorruptResult, UsageProblem
+from bench.errors import CorruptResult, RefusedArtifact, UsageProblem
 from bench.files import write_atomically
+from bench.problems import visible
 from bench.records import canonical_bytes, digest
+from bench.result_form import FOUND_LIMIT, form_findings, run_findings, value_findings
 from bench.results import (
     SEAL_HEX,
     TRACK_TAGS,
@@ -31,8 +35,13 @@ from bench.results import (
     summarize,
 )
 from bench.submission import AnyManifest, Manifest
+from bench.untrusted import read_untrusted
 
-RESULT_LIMIT_BYTES = 64 * 1024 * 1024
+RESULT_LIMIT_BYTES = 16 * 1024 * 1024
+RUNS_LIMIT_BYTES = 4 * 1024 * 1024
+RUNS_LIMIT = 1000
+VALUE_LIMIT = 200_000
+"""Values of a result document, twenty times what the largest protocol asks for: checking them takes memory and time."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +61,10 @@ def results_folder(submission_folder: Path, protocol_id: str) -> Path:
 
 def read_result(path: Path) -> Result:
     """Read a stored result and check its digests. Raises CorruptResult naming the file and the JSON pointer."""
-    problems = check_result(path)
-    if problems:
+    result, problems = examine_result(path)
+    if result is None or problems:
         raise CorruptResult(problems[0])
-    return Result.model_validate_json(path.read_bytes())
+    return result
 
 
 def load_results(submission_folder: Path) -> list[StoredResult]:
@@ -97,13 +106,22 @@ def runs_path(result_path: Path) -> Path:
 
 def read_runs(path: Path) -> tuple[Run, ...]:
     """Read the runs beside a result; none where there is no file. Raises CorruptResult."""
-    if not path.exists():
-        return ()
     try:
-        return tuple(Run.model_validate_json(line) for line in path.read_bytes().splitlines())
+        lines = _content(path, RUNS_LIMIT_BYTES).splitlines()
+        runs = tuple(Run.model_validate_json(line) for line in lines[:RUNS_LIMIT])
+    except FileNotFoundError:
+        return ()
+    except RefusedArtifact as error:
+        raise CorruptResult(str(error)) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise CorruptResult(f"{path}: not a runs file: {_pointer(first['loc'])}: {first['msg']}") from error
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise CorruptResult(f"{_shown(path)}: not a runs file: {_finding(first)}") from error
+    if len(lines) > RUNS_LIMIT:
+        raise CorruptResult(f"{_shown(path)}: holds {len(lines)} runs, at most {RUNS_LIMIT} are read")
+    for index, run in enumerate(runs):
+        for pointer, text in run_findings(run):
+            raise CorruptResult(f"{_shown(path)}: /{index}{pointer}: {text}")
+    return runs
 
 
 def result_files(path: Path) -> list[Path]:
@@ -111,9 +129,11 @@ def result_files(path: Path) -> list[Path]:
 
     Raises UsageProblem where there is nothing at the path.
     """
-    if not path.exists():
-        raise UsageProblem(f"{path}: no such file or folder")
-    return [path] if path.is_file() else sorted(path.glob("**/results/*/*.json"))
+    if not os.path.lexists(path):
+        raise UsageProblem(f"{_shown(path)}: no such file or folder")
+    if path.is_dir() and not path.is_symlink():
+        return sorted(path.glob("**/results/*/*.json"))
+    return [path]
 
 
 def check_runs(result_path: Path) -> list[str]:
@@ -124,9 +144,9 @@ def check_runs(result_path: Path) -> list[str]:
     except CorruptResult as error:
         return [str(error)]
     if not runs:
-        return [f"{path}: no run is recorded for this result"]
+        return [f"{_shown(path)}: no run is recorded for this result"]
     name = result_path.stem
-    return [f"{path}: /{index}{text}" for index, run in enumerate(runs) for text in _run_problems(run, name)]
+    return [f"{_shown(path)}: /{index}{text}" for index, run in enumerate(runs) for text in _run_problems(run, name)]
 
 
 def _run_problems(run: Run, name: str) -> Iterator[str]:
@@ -160,24 +180,67 @@ def belongs_to(result: Result, manifest: AnyManifest) -> bool:
 def check_result(path: Path) -> list[str]:
     """Return every way in which a stored result contradicts itself, each naming file and JSON pointer.
 
-    Checked: canonical bytes, types, key, id, file and folder name, seal, and mean, sd, interval recomputed from seeds.
+    Checked: the file, canonical bytes, types, form, key, id, file and folder name, seal, and mean, sd, interval
+    recomputed from seeds.
     """
-    if path.stat().st_size > RESULT_LIMIT_BYTES:
-        return [f"{path}: larger than {RESULT_LIMIT_BYTES} bytes, not read"]
-    content = path.read_bytes()
+    return examine_result(path)[1]
+
+
+def examine_result(path: Path) -> tuple[Result | None, list[str]]:
+    """Return a stored result, read once, and what `check_result` says of those bytes; None where it has no types."""
+    where = _shown(path)
     try:
-        result = Result.model_validate_json(content)
+        content = _content(path, RESULT_LIMIT_BYTES)
+        result = _parsed(content)
+    except FileNotFoundError:
+        return None, [f"{where}: no such file"]
+    except RefusedArtifact as error:
+        return None, [str(error)]
     except ValidationError as error:
-        return [f"{path}: {_pointer(item['loc'])}: {item['msg']}" for item in error.errors()]
+        found = error.errors(include_url=False, include_input=False)
+        return None, [f"{where}: {_finding(item)}" for item in found[:FOUND_LIMIT]]
+    except ValueError as error:
+        return None, [f"{where}: {error}"]
     body = result.model_dump(mode="json", by_alias=True, exclude_none=True, include={"schema_", "subject", "outcome"})
-    problems = [f"{path}: {pointer}: {text}" for pointer, text in (*_contradictions(result), *_changes(result, body))]
+    # Digests exist of plain values alone, and means of curves that have points.
+    unfit = list(islice(value_findings(body), FOUND_LIMIT))
+    malformed = unfit or list(islice(form_findings(result), FOUND_LIMIT))
+    contradictions = malformed or _contradictions(result)
+    changes = () if unfit else _changes(result, body)
+    problems = [f"{where}: {pointer}: {text}" for pointer, text in (*contradictions, *changes)]
     if path.stem != result.name:
-        problems.append(f"{path}: file name is not the first 16 digits of the id, {result.name}")
+        problems.append(f"{where}: file name is not the first 16 digits of the id, {result.name}")
     if path.parent.name != result.subject.protocol.id:
-        problems.append(f"{path}: /subject/protocol/id: is not the folder's name, {path.parent.name}")
+        problems.append(f"{where}: /subject/protocol/id: is not the folder's name, {visible(path.parent.name)}")
     if not problems and content != result_bytes(result):
-        problems.append(f"{path}: bytes are not the RFC 8785 form of the document and one newline")
-    return problems
+        problems.append(f"{where}: bytes are not the RFC 8785 form of the document and one newline")
+    return result, problems
+
+
+def _content(path: Path, limit: int) -> bytes:
+    """Return the bytes of a file of results; no link is followed, not on the way from its submission either."""
+    steps = path.parts[-3:] if path.parent.parent.name == "results" else path.parts[-1:]
+    folder = path.parents[len(steps) - 1]
+    try:
+        return bytes(read_untrusted(folder, "/".join(steps), limit))
+    except RefusedArtifact as error:
+        raise RefusedArtifact(f"{_shown(path)}: {error}") from error
+
+
+def _parsed(content: bytes) -> Result:
+    """Return the result in a document. Raises ValueError."""
+    values = content.count(b",") + content.count(b"[") + content.count(b"{")
+    if values > VALUE_LIMIT:
+        raise ValueError(f"holds about {values} values, at most {VALUE_LIMIT} are read")
+    return Result.model_validate_json(content)
+
+
+def _shown(path: Path) -> str:
+    return visible(str(path), 400)
+
+
+def _finding(item: Any) -> str:
+    return f"{visible(_pointer(item['loc']))}: {visible(item['msg'], 400)}"
 
 
 def _changes(result: Result, body: dict[str, Any]) -> Iterator[tuple[str, str]]:

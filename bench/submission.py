@@ -7,19 +7,31 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
 from bench.errors import InvalidSubmission, UnknownName
+from bench.plain_text import Block, Digest, Link, Name, Sentence, Slug, check_line
+from bench.problems import printable, visible
 from bench.protocol import Norm
 from bench.records import Record, parse_toml
 from bench.toml_lines import check_nesting, check_numbers
 from bench.untrusted import read_untrusted
 
 MANIFEST_NAME = "submission.toml"
+_NAMES_SHOWN = 100
+_MESSAGE_LIMIT = 4000
 MANIFEST_LIMIT_BYTES = 256 * 1024
 ARTIFACT_LIMIT_BYTES = 1024**3
+PROTOCOL_LIMIT = 64
+ENTRY_LIMIT = 1000
+"""Tables that a manifest may repeat, such as [[artifact]]; whatever reads them all looks at no more."""
+
+COUNT_LIMIT = 2**53 - 1
+"""Largest whole number that every reader of JSON keeps as it is."""
+
+NUMBER_LIMIT = 1e12
+"""Largest magnitude of a stated number; beyond it sums, squares and axes overflow."""
 
 Family = Literal[
     "reference",
@@ -34,43 +46,6 @@ Family = Literal[
 """Closed vocabulary of method families. `reference` is training on the data as it is, `control` must show no effect."""
 
 FAMILIES: tuple[str, ...] = get_args(Family)
-
-
-def _plain(text: str) -> str:
-    """Refuse what does not print: control characters, and characters that reorder or hide text."""
-    for character in text:
-        if character not in "\n\t" and not character.isprintable():
-            raise ValueError(f"holds the character U+{ord(character):04X}; use plain printable text")
-    return text
-
-
-def _one_line(text: str) -> str:
-    if "\n" in text or "\t" in text:
-        raise ValueError("holds a line break or a tab; write it in a single line")
-    if text != text.strip():
-        raise ValueError("starts or ends with a space; remove it")
-    return _plain(text)
-
-
-def _https(text: str) -> str:
-    if not text.startswith("https://"):
-        raise ValueError("is not an https:// link; write the full https address, no other kind is shown")
-    if not text.isascii() or not text.isprintable() or any(character in _NOT_IN_LINKS for character in text):
-        raise ValueError("holds a character that a link must escape; percent-encode it")
-    address = urlsplit(text)
-    if not address.hostname or address.username is not None:
-        raise ValueError("is not an address of a host; write https://host/path")
-    return text
-
-
-_NOT_IN_LINKS = frozenset(" \"'<>\\`{}|^")
-
-Name = Annotated[str, Field(min_length=1, max_length=280), AfterValidator(_one_line)]
-Sentence = Annotated[str, Field(min_length=1, max_length=280), AfterValidator(_one_line)]
-Block = Annotated[str, Field(max_length=4000), AfterValidator(_plain)]
-Link = Annotated[str, Field(max_length=500), AfterValidator(_https)]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,46})[a-z0-9]$")]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Method(Record):
@@ -106,7 +81,10 @@ class Citation(Record):
     bibtex: Block
 
 
-Setting = int | float | bool | Name
+Count = Annotated[int, Field(ge=0, le=COUNT_LIMIT)]
+Amount = Annotated[float, Field(ge=0, le=NUMBER_LIMIT)]
+Number = Annotated[float, Field(ge=-NUMBER_LIMIT, le=NUMBER_LIMIT)]
+Setting = Annotated[int, Field(ge=-COUNT_LIMIT, le=COUNT_LIMIT)] | Number | bool | Name
 CraftDevice = Literal["cpu", "cuda"]
 
 
@@ -117,7 +95,7 @@ class CraftRecipe(Record):
     """
 
     attack: Name
-    seed: int = Field(ge=0)
+    seed: Count
     device: CraftDevice = "cpu"
     settings: dict[Name, Setting] = Field(default_factory=dict, max_length=64)
 
@@ -128,8 +106,8 @@ class CraftCost(Record):
     seconds: wall clock. epoch_equivalents: forward-and-backward passes of the surrogate over the training images.
     """
 
-    seconds: float = Field(ge=0)
-    epoch_equivalents: float | None = Field(default=None, ge=0)
+    seconds: Amount
+    epoch_equivalents: Amount | None = None
     hardware: Name
 
 
@@ -144,7 +122,7 @@ class Artifact(Record):
 
     role: Literal["perturbation"]
     protocol: Name
-    path: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+    path: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(check_line)]
     sha256: Digest
     bytes: int = Field(gt=0, le=ARTIFACT_LIMIT_BYTES)
     tensor: Name = "delta"
@@ -181,14 +159,14 @@ class Reported(Record):
 
     metric: Name
     condition: Name
-    value: float
+    value: Number
     source: Sentence
 
 
 class Disclosure(Record):
     """What a reader should know about how the submission came about."""
 
-    attempts_before_this: int = Field(0, ge=0)
+    attempts_before_this: Count = 0
     test_set_used: bool
     conflict_of_interest: Name = "none"
 
@@ -206,14 +184,14 @@ class Manifest(Record):
     schema_: Literal["bench.submission/1"] = Field(alias="schema")
     track: Literal["ue"]
     slug: Slug
-    protocols: tuple[Name, ...] = Field(min_length=1)
+    protocols: tuple[Name, ...] = Field(min_length=1, max_length=PROTOCOL_LIMIT)
     submitted: date
     method: Method
-    authors: tuple[Author, ...] = Field(min_length=1)
+    authors: tuple[Author, ...] = Field(min_length=1, max_length=ENTRY_LIMIT)
     links: Links = Links()
     cite: Citation | None = None
-    artifact: tuple[Artifact, ...] = ()
-    reported: tuple[Reported, ...] = ()
+    artifact: tuple[Artifact, ...] = Field((), max_length=PROTOCOL_LIMIT)
+    reported: tuple[Reported, ...] = Field((), max_length=ENTRY_LIMIT)
     disclosure: Disclosure
     agreement: Agreement
 
@@ -259,10 +237,10 @@ class UnlearnCost(Record):
     peak_memory_bytes: largest memory of the accelerator, where one was used.
     """
 
-    compute_share: float = Field(ge=0)
-    seconds: float = Field(ge=0)
-    training_seconds: float | None = Field(default=None, ge=0)
-    peak_memory_bytes: int | None = Field(default=None, gt=0)
+    compute_share: Amount
+    seconds: Amount
+    training_seconds: Amount | None = None
+    peak_memory_bytes: int | None = Field(default=None, gt=0, le=COUNT_LIMIT)
     hardware: Name
 
 
@@ -276,7 +254,7 @@ class Checkpoint(Record):
     protocol: Name
     probe: Name
     seed: int = Field(ge=0, le=10000)
-    path: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+    path: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(check_line)]
     sha256: Digest
     bytes: int = Field(gt=0, le=ARTIFACT_LIMIT_BYTES)
     original: Digest
@@ -289,8 +267,8 @@ class UnlearningDisclosure(Record):
     search_trials: settings that were tried. tuned_on_retrained: whether a retrained model had a part in the choice.
     """
 
-    attempts_before_this: int = Field(0, ge=0)
-    search_trials: int = Field(0, ge=0)
+    attempts_before_this: Count = 0
+    search_trials: Count = 0
     tuned_on_retrained: bool
     test_set_used: bool
     conflict_of_interest: Name = "none"
@@ -302,15 +280,15 @@ class UnlearningManifest(Record):
     schema_: Literal["bench.submission/1"] = Field(alias="schema")
     track: Literal["unlearning"]
     slug: Slug
-    protocols: tuple[Name, ...] = Field(min_length=1)
+    protocols: tuple[Name, ...] = Field(min_length=1, max_length=PROTOCOL_LIMIT)
     submitted: date
     method: UnlearningMethod
-    authors: tuple[Author, ...] = Field(min_length=1)
+    authors: tuple[Author, ...] = Field(min_length=1, max_length=ENTRY_LIMIT)
     links: Links = Links()
     cite: Citation | None = None
-    recipe: tuple[UnlearnRecipe, ...] = ()
-    artifact: tuple[Checkpoint, ...] = Field(max_length=1000)
-    reported: tuple[Reported, ...] = ()
+    recipe: tuple[UnlearnRecipe, ...] = Field((), max_length=PROTOCOL_LIMIT)
+    artifact: tuple[Checkpoint, ...] = Field(max_length=ENTRY_LIMIT)
+    reported: tuple[Reported, ...] = Field((), max_length=ENTRY_LIMIT)
     disclosure: UnlearningDisclosure
     agreement: Agreement
 
@@ -381,11 +359,16 @@ def load_submission(folder: Path) -> Submission:
     try:
         return Submission(folder, parse_any_manifest(read_manifest(folder)))
     except FileNotFoundError as error:
-        raise UnknownName("submission folder", str(folder), _known_folders(folder.parent)) from error
+        raise UnknownName("submission folder", str(folder), known_folders(folder.parent)) from error
     except ValueError as error:
-        path = folder / MANIFEST_NAME
-        raise InvalidSubmission(f"{path}: {error}; `bench validate {folder}` lists every problem") from error
+        where = visible(str(folder), 400)
+        message = printable(str(error)[:_MESSAGE_LIMIT])
+        raise InvalidSubmission(
+            f"{where}/{MANIFEST_NAME}: {message}; `bench validate {where}` lists every problem"
+        ) from error
 
 
-def _known_folders(parent: Path) -> list[str]:
-    return [path.parent.name for path in parent.glob(f"*/{MANIFEST_NAME}")]
+def known_folders(parent: Path) -> list[str]:
+    """Return the names of the submission folders in a folder, as they can be shown; of many, the first ones."""
+    names = sorted(path.parent.name for path in parent.glob(f"*/{MANIFEST_NAME}"))
+    return [visible(name) for name in names[:_NAMES_SHOWN]]

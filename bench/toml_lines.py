@@ -12,10 +12,11 @@ DEPTH_LIMIT = 16
 NUMBER_LIMIT = 100
 """Characters of a number: Python refuses to read or to print integers of some thousand digits."""
 
+# Possessive, and a string without an end takes all that follows: no text is looked at twice. tomllib refuses it later.
 _TOKEN = re.compile(
-    r'"""(?:[^\\]|\\.)*?"{3,5}|\'\'\'.*?\'{3,5}'  # strings of several lines
-    r'|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\''  # strings of one line
-    r"|\#[^\n]*|[\w+-]+|[^\S\n]+|.",
+    r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*+"{0,5}|\'\'\'(?:[^\']|\'{1,2}(?!\'))*+\'{0,5}'  # strings of several lines
+    r'|"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?'  # strings of one line
+    r"|\#[^\n]*+|[\w+-]++|[^\S\n]++|.",
     re.DOTALL,
 )
 

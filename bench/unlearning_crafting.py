@@ -25,10 +25,12 @@ from bench.submission import (
     CraftDevice,
     UnlearningManifest,
     UnlearnRecipe,
+    load_submission,
     parse_any_manifest,
 )
 from bench.unlearners import UNLEARNERS
 from bench.unlearning_protocol import ProbeCell, UnlearningProtocol
+from bench.untrusted import place_inside
 
 if TYPE_CHECKING:
     from bench.unlearners.unlearner import Unlearner
@@ -166,9 +168,9 @@ def _toml(value: Any) -> str:
 
 def _known(folder: Path) -> UnlearningManifest | None:
     path = folder / MANIFEST_NAME
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
-    manifest = parse_any_manifest(path.read_text(encoding="utf-8"))
+    manifest = load_submission(folder).manifest
     if not isinstance(manifest, UnlearningManifest) or not manifest.recipe:
         raise UsageProblem(f"{path} was not made by `bench unlearn`; choose another --slug than {folder.name}")
     return manifest
@@ -259,7 +261,7 @@ def _make(task: _Task) -> Checkpoint:
     kit = open_kit(request, device)
     unlearned = run_unlearner(request, kit, task.recipe, device)
     path = f"checkpoints/{task.protocol.id}/{task.cell.probe}-{task.cell.seed}.safetensors"
-    write_atomically(task.folder / path, unlearned.content)
+    write_atomically(place_inside(task.folder, path), unlearned.content)
     return Checkpoint(
         role="checkpoint",
         protocol=task.protocol.id,

@@ -4,7 +4,9 @@ May import numpy, bench.errors, records, bench.artifacts, bench.manifest_problem
 table of attacks; no torch, no pandas. A data set is loaded only where a perturbation is to be checked against it.
 """
 
+import re
 import stat
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,18 +20,26 @@ from bench.attacks import ATTACKS
 from bench.budgets import allowed_norms, allows_norm
 from bench.checkpoint_validation import unlearning_problems
 from bench.errors import BenchError, DatasetMissing, InvalidSubmission, RefusedArtifact, UnknownName, UsageProblem
-from bench.manifest_problems import ManifestText, find_problems, is_fill_in, parse_text, suggest
+from bench.manifest_problems import (
+    ManifestText,
+    find_problems,
+    is_fill_in,
+    listed_protocol_problems,
+    parse_text,
+    suggest,
+)
 from bench.metrics.catalog import METRICS
-from bench.perturbation_check import check_perturbation, identity_problems, perturbation_problems
+from bench.perturbation_check import check_perturbation, expected_shape, identity_problems, perturbation_problems
 from bench.problems import Problem, exit_code, format_problems, quoted, visible
 from bench.protocol import Dataset, Protocol, load_protocol, protocol_ids
-from bench.submission import MANIFEST_NAME, Artifact, ArtifactDraft, read_manifest
+from bench.submission import MANIFEST_NAME, PROTOCOL_LIMIT, Artifact, ArtifactDraft, known_folders, read_manifest
 from bench.toml_lines import line_of
 from bench.untrusted import list_entries
 
 __all__ = ["Problem", "check_perturbation", "exit_code", "format_problems", "validate_folder"]
 
-_OWN_FILES = frozenset({MANIFEST_NAME, "README.md", "LICENSE", "results"})
+_OWN_FILES = frozenset({MANIFEST_NAME, "README.md", "LICENSE"})
+_RESULT_FILE = re.compile(r"results/[a-z0-9.-]{2,100}/[0-9a-f]{16}(?:\.runs\.jsonl|\.json)")
 
 
 class LabeledImages(Interface):
@@ -70,7 +80,8 @@ def validate_folder(
     problems += [*_protocol_problems(manifest, known), *_artifact_table_problems(manifest, known)]
     problems += _reported_problems(manifest)
     reader = _Reader(folder, manifest, known, load_data or _load_data)
-    for index, artifact in manifest.artifacts():
+    # One for a protocol is what a manifest may have; of more, which is a problem of its own, the first are opened.
+    for index, artifact in manifest.artifacts()[:PROTOCOL_LIMIT]:
         problems += _artifact_problems(reader, f"/artifact/{index}", artifact)
     problems += _unlisted_problems(folder, manifest)
     return _sorted(manifest, problems)
@@ -83,10 +94,10 @@ def _sorted(manifest: ManifestText, problems: list[Problem]) -> list[Problem]:
 
 def _check_folder(folder: Path) -> None:
     if not folder.exists():
-        known = (path.parent.name for path in folder.parent.glob(f"*/{MANIFEST_NAME}"))
-        raise UnknownName("submission folder", str(folder), known)
+        raise UnknownName("submission folder", str(folder), known_folders(folder.parent))
     if not folder.is_dir():
-        raise UsageProblem(f"{folder} is not a folder; name the submission's folder, such as submissions/SLUG")
+        where = visible(str(folder), 400)
+        raise UsageProblem(f"{where} is not a folder; name the submission's folder, such as submissions/SLUG")
 
 
 def _read_manifest(folder: Path) -> ManifestText | Problem:
@@ -112,13 +123,7 @@ def _slug_problems(folder: Path, manifest: ManifestText) -> Iterator[Problem]:
 
 def _protocol_problems(manifest: ManifestText, known: Mapping[str, Protocol]) -> Iterator[Problem]:
     names = manifest.protocols()
-    for index, name in names:
-        pointer = f"/protocols/{index}"
-        if name not in known:
-            remedy = suggest(name, known, f"known protocols: {', '.join(sorted(known))}")
-            yield manifest.problem(pointer, "protocol-unknown", f"unknown protocol {quoted(name)}", remedy)
-        elif name in [earlier for _, earlier in names[:index]]:
-            yield manifest.problem(pointer, "protocol-twice", f"protocol {name!r} is listed twice", "list it once")
+    yield from listed_protocol_problems(manifest, known, f"known protocols: {', '.join(sorted(known))}")
     method = manifest.table.get("method")
     family = method.get("family") if isinstance(method, dict) else None
     raw = [entry.get("protocol") if isinstance(entry, dict) else None for _, entry in manifest.entries("artifact")]
@@ -153,9 +158,9 @@ def _artifact_table_problems(manifest: ManifestText, known: Mapping[str, Protoco
 
 def _artifact_protocol_problems(manifest: ManifestText, pointer: str, name: str, seen: set[str]) -> Iterator[Problem]:
     """Yield what is wrong with the protocol of an artifact; seen: those of the artifacts before it."""
-    listed = [listed for _, listed in manifest.protocols()]
+    listed = dict.fromkeys(listed for _, listed in manifest.protocols())
     # A list that is itself wrong has its own finding, which may well be the same mistake.
-    if name not in listed and listed and len(listed) == len(manifest.entries("protocols")):
+    if name not in listed and listed and len(manifest.protocols()) == len(manifest.entries("protocols")):
         remedy = suggest(name, listed, "add it there, or correct the name here")
         message = f"protocol {quoted(name)} is not in 'protocols'"
         yield manifest.problem(pointer, "artifact-protocol", message, remedy)
@@ -182,20 +187,35 @@ def _unlisted_problems(folder: Path, manifest: ManifestText) -> Iterator[Problem
 
 
 def _entry_problems(folder: Path, listed: set[str]) -> Iterator[Problem]:
-    """Yield links, devices and files that the manifest does not list; nothing is opened."""
+    """Yield links, devices, names that collide, and files that the manifest does not list; nothing is opened."""
+    seen: dict[str, str] = {}
     try:
         for path, mode in list_entries(folder):
             shown = f"{folder}/{path}"
+            twin = seen.setdefault(_folded(path), path)
+            if twin != path:
+                message = f"is the same file as {quoted(twin)} on systems that ignore case"
+                yield Problem(shown, "", "name-collision", message, "rename or remove one of them")
             if any(name == path or name.startswith(f"{path}/") for name in listed):
                 continue
             if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
                 message = "is a symbolic link" if stat.S_ISLNK(mode) else "is neither a file nor a folder"
                 yield Problem(shown, "", "unsafe", message, "remove it; a submission holds regular files", unsafe=True)
-            elif stat.S_ISREG(mode) and path.split("/")[0] not in _OWN_FILES:
+            elif stat.S_ISREG(mode) and not _is_own(path):
                 remedy = "remove it, or list it as an [[artifact]]"
                 yield Problem(shown, "", "unlisted", "is not part of the submission", remedy, severity="warning")
     except RefusedArtifact as error:
         yield Problem(str(folder), "", "unsafe", *_message_and_remedy(error), unsafe=True)
+
+
+def _folded(path: str) -> str:
+    """Return what a path is to a file system that knows neither case nor spelling."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", path).casefold())
+
+
+def _is_own(path: str) -> bool:
+    """Say whether a file belongs to every submission: a text for readers, or a stored result under its own name."""
+    return path in _OWN_FILES or _RESULT_FILE.fullmatch(path) is not None
 
 
 @dataclass(frozen=True)
@@ -207,6 +227,11 @@ class _Reader:
     protocols: Mapping[str, Protocol]
     load_data: DataLoader
 
+    def expected_shape(self, artifact: ArtifactDraft) -> tuple[int, ...]:
+        """Return the shape that a perturbation must have; () where no protocol says, which none has."""
+        protocol = None if artifact.protocol is None else self.protocols.get(artifact.protocol)
+        return () if protocol is None else expected_shape(protocol)
+
 
 def _artifact_problems(reader: _Reader, at: str, artifact: ArtifactDraft) -> list[Problem]:
     """Return what is wrong with an artifact's file; nothing where its path cannot be used.
@@ -217,7 +242,7 @@ def _artifact_problems(reader: _Reader, at: str, artifact: ArtifactDraft) -> lis
     if not artifact.path:
         return []
     try:
-        perturbation = read_perturbation(reader.folder, artifact)
+        perturbation = read_perturbation(reader.folder, artifact, shape=reader.expected_shape(artifact))
     except MissingArtifact:
         return _absent(manifest, at, artifact)
     except RefusedArtifact as error:

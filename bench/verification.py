@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.data.identity import data_refs, pin_stated
 from bench.errors import BenchError, CorruptResult
+from bench.problems import visible
 from bench.protocol import Cell, Protocol
 from bench.results import (
     AnyCell,
@@ -19,7 +20,7 @@ from bench.results import (
     Measurement,
     Result,
 )
-from bench.store import belongs_to, check_result, check_runs, load_results, read_result, result_files, runs_path
+from bench.store import belongs_to, check_runs, examine_result, load_results, result_files, runs_path
 from bench.submission import MANIFEST_NAME, Submission, UnlearningManifest, load_submission
 from bench.tracks.ue import cell_key, measure_conditions
 from bench.tracks.unlearning import REFERENCES, Submitted, checkpoint_key, measure_probes
@@ -130,24 +131,32 @@ def _reference(root: Path) -> tuple[dict[str, AnyCell], list[str]]:
 
 
 def _verify_file(path: Path, reference: dict[str, AnyCell]) -> list[str]:
-    problems = check_result(path)
-    if problems:
+    result, problems = examine_result(path)
+    if result is None or problems:
         return problems + check_runs(path)
-    result = read_result(path)
-    found = [*_belonging(path, result), *_unfounded(result, reference)]
-    return [f"{path}: {text}" for text in found] + check_runs(path)
+    found = [*_belonging(path, result), *_followed(result, reference)]
+    return [f"{visible(str(path), 400)}: {text}" for text in found] + check_runs(path)
 
 
 def _belonging(path: Path, result: Result) -> Iterator[str]:
     """Yield where a result is not one of the submission that it lies in."""
-    folder = path.parents[2]
+    folder = path.absolute().parents[2]
     try:
         manifest = load_submission(folder).manifest
     except BenchError as error:
-        yield f"its submission cannot be read: {str(error).splitlines()[0]}"
+        yield f"its submission cannot be read: {visible(str(error).partition(chr(10))[0], 400)}"
         return
     if not belongs_to(result, manifest):
-        yield f"/subject/artifacts: are not those that {folder.name} pins for {result.subject.protocol.id}"
+        yield f"/subject/artifacts: are not those that {visible(folder.name)} pins for {result.subject.protocol.id}"
+
+
+def _followed(result: Result, reference: dict[str, AnyCell]) -> list[str]:
+    """Return every measurement that does not follow, or that nothing can follow for: a cell may hold anything."""
+    try:
+        return list(_unfounded(result, reference))
+    except (BenchError, ArithmeticError, LookupError, ValueError) as error:
+        reason = visible(f"{type(error).__name__}: {error}", 200)
+        return [f"/outcome/cells: hold values that the metrics cannot follow from ({reason})"]
 
 
 def _unfounded(result: Result, reference: dict[str, AnyCell]) -> Iterator[str]:

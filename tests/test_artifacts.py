@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from safetensors.numpy import load, save
-from submission_factory import SHAPE, tiny_artifact, tiny_values
+from submission_factory import SHAPE, tiny_values
 
 from bench.artifacts import (
     MissingArtifact,
@@ -26,11 +26,12 @@ from bench.artifacts import (
 from bench.data.perturbed import apply_perturbation
 from bench.errors import InvalidSubmission, RefusedArtifact
 from bench.safetensors_header import HeaderError, parse_header
+from bench.submission import ArtifactDraft
 from bench.untrusted import list_entries, read_untrusted
 
 
 def read(folder: Path, path: str = "delta.safetensors"):
-    return read_perturbation(folder, tiny_artifact(path=path))
+    return read_perturbation(folder, ArtifactDraft(path=path))
 
 
 def test_a_written_perturbation_is_read_back_with_its_digest_and_size(tmp_path):
@@ -131,7 +132,7 @@ def test_a_file_of_exactly_the_limit_is_read(tmp_path):
 
 def test_a_file_that_holds_more_than_its_size_says_is_refused():
     # Files of /proc say that they are empty, as a file would that grows while it is read.
-    with pytest.raises(RefusedArtifact, match="changed its size"):
+    with pytest.raises(RefusedArtifact, match="changed while it was read"):
         read_untrusted(Path(f"/proc/{os.getpid()}"), "status", 10**6)
 
 

@@ -424,7 +424,7 @@ def test_a_check_records_what_was_measured():
 def test_files_that_the_manifest_does_not_list_are_a_warning_and_links_are_unsafe(tmp_path):
     folder = make_submission(tmp_path)
     (folder / "results" / "ue-tiny-v1").mkdir(parents=True)
-    (folder / "results" / "ue-tiny-v1" / "0.json").touch()
+    (folder / "results" / "ue-tiny-v1" / f"{'0' * 16}.json").touch()
     (folder / "README.md").touch()
     assert validate_tiny(folder) == []
     (folder / "notes.txt").touch()

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from bench.errors import EnvironmentProblem, InvalidSubmission, RefusedArtifact, UsageProblem
 from bench.importing import FORMATS, child
-from bench.importing.confinement import CPU_LIMIT_SECONDS, MEMORY_LIMIT_BYTES
+from bench.importing.confinement import CPU_LIMIT_SECONDS, memory_limit
 from bench.importing.formats import Content, Format
 from bench.problems import visible
 from bench.registry import resolve
@@ -99,9 +99,12 @@ def _opened(path: Path, chosen: Format) -> Iterator[int]:
 
 def _pack(folder: Path, file: IO[bytes]) -> None:
     """Pack the pictures of a folder, links refused, so that the confined process needs to open nothing."""
+    left = FILE_LIMIT_BYTES
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for path in _pictures(folder):
-            archive.writestr(path, bytes(read_untrusted(folder, path, PICTURE_LIMIT_BYTES)))
+            content = bytes(read_untrusted(folder, path, min(left, PICTURE_LIMIT_BYTES)))
+            archive.writestr(path, content)
+            left -= len(content)
     file.flush()
     file.seek(0)
 
@@ -137,9 +140,10 @@ def _run(name: str, opened: Mapping[str, int], arrays: IO[bytes], verdict: IO[by
         except OSError as error:
             raise EnvironmentProblem(f"no process can be started to read the file: {error.strerror}") from error
     if done.returncode != 0:
+        size = sum(os.fstat(descriptor).st_size for descriptor in opened.values())
         raise RefusedArtifact(
             f"file: the process that reads it ended with status {done.returncode}; "
-            f"its limits are {MEMORY_LIMIT_BYTES} bytes of memory and {CPU_LIMIT_SECONDS} s"
+            f"its limits are {memory_limit(size)} bytes of memory and {CPU_LIMIT_SECONDS} s"
         )
 
 

@@ -23,7 +23,8 @@ def main() -> None:
     from bench.importing import FORMATS, confinement  # noqa: PLC0415
 
     request = json.loads(sys.argv[1])
-    confinement.limit_process()
+    limit = confinement.memory_limit(sum(os.fstat(descriptor).st_size for descriptor in request["files"].values()))
+    confinement.limit_process(limit)
     network = "open" if not confinement.leave_network() else "none"
     from bench.registry import resolve  # noqa: PLC0415
 
@@ -39,8 +40,10 @@ def main() -> None:
     except BenchError as error:
         report = {"error": str(error)[:2000], "exit_code": error.exit_code}
     except MemoryError:
-        limit = confinement.MEMORY_LIMIT_BYTES
-        report = {"error": f"file: needs more than {limit} bytes of memory, too large", "exit_code": 4}
+        words = f"file: needs more than {limit} bytes of memory, too large for what it is; save it unpacked (np.save)"
+        report = {"error": words, "exit_code": 4}
+    except Exception as error:
+        report = {"error": f"file: cannot be read as this format ({type(error).__name__})", "exit_code": 4}
     verdict.write(json.dumps(report).encode())
     verdict.flush()
     arrays.flush()

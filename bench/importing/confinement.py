@@ -10,6 +10,10 @@ from typing import Any, NoReturn
 from bench.errors import RefusedArtifact
 
 MEMORY_LIMIT_BYTES = 4 * 1024**3
+MEMORY_BASE_BYTES = 512 * 1024**2
+MEMORY_FACTOR = 6
+"""Bytes of memory for each byte of a file: it is read, taken apart, put together as an array, and written."""
+
 OUTPUT_LIMIT_BYTES = 4 * 1024**3
 CPU_LIMIT_SECONDS = 300
 
@@ -38,12 +42,17 @@ PRELOADED = ("ast", "encodings.cp437", "tokenize")
 """What readers load while they read: numpy for headers, zipfile for names. Later nothing can be loaded."""
 
 
-def limit_process() -> None:
+def memory_limit(file_bytes: int) -> int:
+    """Return how much memory, in bytes, the reader of a file of this size gets: a small file needs little."""
+    return min(MEMORY_LIMIT_BYTES, MEMORY_BASE_BYTES + MEMORY_FACTOR * file_bytes)
+
+
+def limit_process(memory_bytes: int = MEMORY_LIMIT_BYTES) -> None:
     """Limit memory, processor time, file size and processes, for good."""
     import resource  # noqa: PLC0415 (not on Windows, and needed by the child process alone)
 
     limits = {
-        resource.RLIMIT_AS: MEMORY_LIMIT_BYTES,
+        resource.RLIMIT_AS: memory_bytes,
         resource.RLIMIT_CPU: CPU_LIMIT_SECONDS,
         resource.RLIMIT_FSIZE: OUTPUT_LIMIT_BYTES,
         resource.RLIMIT_CORE: 0,

@@ -6,6 +6,7 @@ May import numpy, Pillow and bench.importing.
 import io
 import re
 import zipfile
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def picture_numbers(names: list[str]) -> list[tuple[int, int]]:
     if len(folders) > 1:
         raise InvalidSubmission("file: pictures lie in several folders; import the one with the training images alone")
     if len(set(found)) != len(found):
-        twice = next(pair for pair in found if found.count(pair) > 1)
+        twice = next(pair for pair, count in Counter(found).items() if count > 1)
         raise InvalidSubmission(f"file: number {twice[1]} is there more than once")
     return found
 

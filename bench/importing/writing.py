@@ -19,9 +19,10 @@ from bench.errors import UsageProblem
 from bench.files import write_atomically
 from bench.importing.report import ImportReport
 from bench.importing.request import Credits
+from bench.plain_text import Link, Name
 from bench.problems import quoted
 from bench.scaffold import check_slug as check_slug_form
-from bench.submission import FAMILIES, MANIFEST_NAME, Link, Name
+from bench.submission import FAMILIES, MANIFEST_NAME
 
 ARTIFACT_NAME = "delta.safetensors"
 

@@ -35,6 +35,16 @@ class SiteHandler(SimpleHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
+    def translate_path(self, path: str) -> str:
+        """Return the file of an address: one of the folder itself, or one that is not there.
+
+        A link in the folder may lead anywhere, and a name with a zero byte makes opening it an error of its own.
+        """
+        found, folder = super().translate_path(path), Path(self.directory).resolve()
+        if "\0" in found or not Path(found).resolve().is_relative_to(folder):
+            return str(folder / "404" / "nothing")
+        return found
+
     def list_directory(self, path: Any) -> None:  # noqa: ARG002 - the signature is the base class's
         """Refuse folder listings: a folder without a page is a wrong address."""
         self.send_error(HTTPStatus.NOT_FOUND)

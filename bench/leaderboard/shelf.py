@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from bench.errors import CorruptResult, InvalidSubmission, RefusedArtifact
 from bench.files import write_atomically
 from bench.leaderboard.crew import spread
+from bench.problems import visible
 from bench.records import Record
 from bench.results import Result, Run
 from bench.store import belongs_to, read_result, read_runs, result_paths, runs_path
@@ -122,7 +123,7 @@ def read_shelves(root: Path, cache: Path | None = None, *, code: str = "") -> tu
         try:
             found.append(_survey(path.parent, known.get(path.parent.name)))
         except (InvalidSubmission, RefusedArtifact, ValueError) as error:
-            left_out.append(f"submissions/{path.parent.name}: left out of the site: {_reason(path, error)}")
+            left_out.append(f"submissions/{visible(path.parent.name)}: left out of the site: {_reason(path, error)}")
     new = [item for item in found if item.unknown]
     examined = spread(_examine, [(item.folder, item.manifest, item.unknown) for item in new])
     heads = {item.folder: made for item, made in zip(new, examined, strict=True)}
@@ -241,5 +242,5 @@ def _save_index(cache: Path, code: str, shelves: Sequence[Shelf]) -> None:
 def _reason(manifest: Path, error: Exception) -> str:
     """Return a problem in one line: of several, as the records report them, how many and where the first is."""
     count, *rest = str(error.__cause__ or error).splitlines()
-    problem = f"{count}, the first at {rest[0]}" if rest else count
-    return f"{MANIFEST_NAME}: {problem}; `bench validate {manifest.parent}` lists every problem"
+    problem = visible(f"{count}, the first at {rest[0]}" if rest else count, 400)
+    return f"{MANIFEST_NAME}: {problem}; `bench validate {visible(str(manifest.parent), 400)}` lists every problem"

@@ -29,12 +29,17 @@ Build = Callable[[Path], None]
 
 @dataclass(frozen=True)
 class Case:
-    """A hostile folder. word: what its finding must say. exit_code: 3 invalid, 4 unsafe."""
+    """A hostile folder. word: what its finding must say. exit_code: 3 invalid, 4 unsafe, 0 harmless after all.
+
+    base: the valid root it starts from. command: what reads it, before the folder's path.
+    """
 
     name: str
     build: Build
     exit_code: int
     word: str
+    base: str = "ue"
+    command: tuple[str, ...] = ("validate",)
 
 
 class _Payload:
