@@ -80,6 +80,16 @@ def result_paths(submission_folder: Path) -> list[Path]:
     return sorted((submission_folder / "results").glob("*/*.json"))
 
 
+def stored_bytes(path: Path) -> tuple[bytes, bytes]:
+    """Return the bytes of a stored result, unchecked, and of its runs, empty without any. Raises CorruptResult."""
+    try:
+        document = _content(path, RESULT_LIMIT_BYTES)
+        beside = runs_path(path)
+        return document, _content(beside, RUNS_LIMIT_BYTES) if os.path.lexists(beside) else b""
+    except (FileNotFoundError, RefusedArtifact) as error:
+        raise CorruptResult(str(error)) from error
+
+
 def find_result(submission_folder: Path, protocol_id: str, key: str) -> Path | None:
     """Return the path of a sound stored result that answers `key`, None where there is none."""
     for path in sorted(results_folder(submission_folder, protocol_id).glob("*.json")):

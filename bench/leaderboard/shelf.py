@@ -21,7 +21,7 @@ from bench.leaderboard.crew import spread
 from bench.problems import visible
 from bench.records import Record
 from bench.results import Result, Run
-from bench.store import belongs_to, read_result, read_runs, result_paths, runs_path
+from bench.store import belongs_to, read_result, read_runs, result_paths, runs_path, stored_bytes
 from bench.submission import MANIFEST_NAME, MANIFESTS, AnyManifest, parse_any_manifest, read_manifest
 
 INDEX = "shelf.json"
@@ -168,6 +168,7 @@ def _head(folder: Path, name: str, manifest: AnyManifest) -> Head:
     path = folder / name
     sha256 = _digest(path)
     result, runs = read_result(path), read_runs(runs_path(path))
+    _read(path, sha256)  # what was checked is what was digested
     return Head(
         path=name,
         sha256=sha256,
@@ -187,24 +188,19 @@ def _shelf(item: _Surveyed, new: dict[str, Head]) -> Shelf:
 
 
 def _digest(path: Path) -> str:
-    return _content_digest(path.read_bytes(), _runs_bytes(path))
+    return _digest_of(*stored_bytes(path))
 
 
-def _content_digest(document: bytes, runs: bytes) -> str:
+def _digest_of(document: bytes, runs: bytes) -> str:
     sha = hashlib.sha256(document)
     sha.update(b"\0")
     sha.update(runs)
     return sha.hexdigest()
 
 
-def _runs_bytes(path: Path) -> bytes:
-    beside = runs_path(path)
-    return beside.read_bytes() if beside.exists() else b""
-
-
 def _read(path: Path, sha256: str) -> tuple[bytes, bytes]:
-    document, runs = path.read_bytes(), _runs_bytes(path)
-    if _content_digest(document, runs) != sha256:
+    document, runs = stored_bytes(path)
+    if _digest_of(document, runs) != sha256:
         raise CorruptResult(f"{path}: changed while the site was built; build it again")
     return document, runs
 
