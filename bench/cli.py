@@ -5,7 +5,6 @@ Results go to stdout, progress and problems to stderr. Exit codes: 0 ok, 1 diffe
 """
 
 import json
-import sys
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench import __version__, import_command, study_command, unlearning_command
-from bench.errors import BenchError
+from bench.errors import Interrupted
+from bench.exits import run_app
 
 if TYPE_CHECKING:
     from bench.evaluation import Evaluated
@@ -76,17 +76,7 @@ Slug = Annotated[
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a BenchError becomes its text on stderr and its exit code."""
-    try:
-        app(args=arguments)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BenchError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        # Full disk, missing permission: the machine's fault, said in the system's words.
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(5)
+    run_app(app, arguments)
 
 
 def _print_version(wanted: bool) -> None:
@@ -189,8 +179,7 @@ def evaluate(
         with show_progress(len(missing)) as listener:
             done = evaluation.run_plans(plans, known, missing, options, listener)
     except KeyboardInterrupt:
-        typer.echo("interrupted; finished cells are kept, run the same command to go on", err=True)
-        raise typer.Exit(130) from None
+        raise Interrupted("finished cells are kept, run the same command to go on") from None
     _print_evaluated(done, as_json=as_json)
 
 

@@ -16,6 +16,7 @@ BenchError (exit 1)
   TrainingDiverged
   CorruptResult
   CellFailed
+  Interrupted (130)
 """
 
 from collections.abc import Iterable
@@ -84,3 +85,9 @@ class CorruptResult(BenchError):
 
 class CellFailed(BenchError):
     """A cell could not be measured, in a fresh worker either."""
+
+
+class Interrupted(BenchError):
+    """The user or the system asked to stop; the text says what is kept and how to go on."""
+
+    exit_code = 130

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from bench.errors import UsageProblem
-from bench.files import write_atomically
+from bench.files import remove_leftovers, write_atomically
+from bench.locking import sole_writer
 from bench.records import canonical_bytes
 
 LISTING = ".rendered.json"
@@ -17,11 +18,19 @@ LISTING = ".rendered.json"
 def write_files(files: Mapping[str, bytes], out: Path) -> list[Path]:
     """Write the files that changed, remove those that an earlier rendering wrote and this one does not.
 
-    Each file is written whole or not at all. Returns the paths of all files, sorted.
+    Each file is written whole or not at all; of two that render into one folder, one waits.
+    Returns the paths of all files, sorted.
     Raises UsageProblem where a path of the site is taken by something that no rendering wrote.
     """
     if out.exists() and not out.is_dir():
         raise UsageProblem(f"{out}: is not a folder; name a folder for the site")
+    with sole_writer(out):
+        return _write_files(files, out)
+
+
+def _write_files(files: Mapping[str, bytes], out: Path) -> list[Path]:
+    for folder in sorted({out, *(path.parent for path in out.rglob("*"))}):
+        remove_leftovers(folder)
     before = listed(out)
     _refuse_foreign(files, before, out)
     # Listed first, so that an interrupted rendering leaves no file that the next one would not know as its own.

@@ -1,0 +1,54 @@
+"""What the nursery runs in a fresh process beside the command line: single writers, and changes to the world.
+
+Each function takes the request; values that it needs come with it.
+"""
+
+import datetime
+import time
+from pathlib import Path
+from typing import Any
+
+OLD, NEW = b"old" * 5000, b"new" * 7000
+
+
+def write_one_file(request: dict[str, Any]) -> None:
+    """Replace a file that is there already."""
+    from bench.files import write_atomically
+
+    write_atomically(Path(request["folder"]) / "file.json", NEW)
+
+
+def write_site(request: dict[str, Any]) -> None:
+    """Bring the site from SITE_BEFORE to SITE_AFTER."""
+    from bench.leaderboard.publishing import write_files
+
+    write_files(SITE_AFTER, Path(request["folder"]) / "site")
+
+
+def copy_kit(request: dict[str, Any]) -> None:
+    """Copy the public part of a kit."""
+    from bench.unlearning_crafting import _copy_kit
+
+    root = Path(request["folder"])
+    _copy_kit(root / "public", root / "out" / "gaussian-0")
+
+
+def turn_back_the_clock(request: dict[str, Any]) -> None:
+    """Let every look at the clock find it an hour earlier than the one before; the monotonic clock stays itself."""
+    hours = iter(range(10_000))
+
+    class Backwards(datetime.datetime):
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
+            return START - datetime.timedelta(hours=next(hours))
+
+    from bench.tracks import ue_cell, unlearning_cell
+
+    for module in (ue_cell, unlearning_cell):
+        module.datetime = Backwards  # type: ignore[attr-defined]
+    time.time = lambda: START.timestamp() - 3600 * next(hours)
+
+
+START = datetime.datetime(2026, 6, 1, tzinfo=datetime.UTC)
+SITE_BEFORE = {"index.html": b"<p>1</p>" * 99, "a/old.html": b"old" * 99, "a/kept.html": b"kept" * 99}
+SITE_AFTER = {"index.html": b"<p>2</p>" * 88, "a/kept.html": b"kept" * 99, "b/new.html": b"new" * 99}
