@@ -199,6 +199,8 @@ def verify(
         for problem in problems:
             typer.echo(problem)
         typer.echo(f"{count} results checked, {len(problems)} problems")
+    if not problems:  # what contradicts itself has no controls to speak of
+        _say_canaries(root)
     raise typer.Exit(1 if problems else 0)
 
 
@@ -206,6 +208,7 @@ def verify(
 def render(
     out: Annotated[Path | None, typer.Option("--out", help="where to write the site", show_default="site/")] = None,
     check: Annotated[bool, typer.Option("--check", help="write nothing; exit 1 if the site is stale")] = False,
+    allow_canary: Annotated[bool, typer.Option("--allow-canary", help="publish with a control out of band")] = False,
     root: Root = Path(),
 ) -> None:
     """Build the static site from the stored results."""
@@ -213,6 +216,9 @@ def render(
     from bench.leaderboard.sources import unreadable_submissions
 
     folder = out or root / "site"
+    if _say_canaries(root) and not allow_canary:
+        typer.echo("not published: explain the control first; --allow-canary publishes anyway", err=True)
+        raise typer.Exit(1)
     if check:
         stale = stale_files(root, folder)
         for name in stale:
@@ -279,6 +285,17 @@ def doctor(as_json: Json = False) -> None:
         for finding in findings:
             typer.echo(f"{finding.status:<8}{finding.name}: {finding.detail}")
     raise typer.Exit(5 if any(finding.status == "broken" for finding in findings) else 0)
+
+
+def _say_canaries(root: Path) -> bool:
+    """Print the controls that are out of band; say whether there are any."""
+    from bench.leaderboard.canaries import out_of_band
+    from bench.leaderboard.sources import read_sources
+
+    lines = out_of_band(read_sources(root))
+    for line in lines:
+        typer.echo(line, err=True)
+    return bool(lines)
 
 
 def _print_plan(plans: "list[Plan]", missing: set[str], *, as_json: bool) -> None:

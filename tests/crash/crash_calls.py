@@ -40,12 +40,12 @@ def turn_back_the_clock(request: dict[str, Any]) -> None:
     class Backwards(datetime.datetime):
         @classmethod
         def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
-            return START - datetime.timedelta(hours=next(hours))
+            return (START - datetime.timedelta(hours=next(hours))).astimezone(tz)
 
     from bench.tracks import ue_cell, unlearning_cell
 
     for module in (ue_cell, unlearning_cell):
-        module.datetime = Backwards  # type: ignore[attr-defined]
+        module.datetime = Backwards
     time.time = lambda: START.timestamp() - 3600 * next(hours)
 
 

@@ -20,6 +20,7 @@ import mmap
 import multiprocessing
 import os
 import signal
+import stat
 import struct
 import sys
 import time
@@ -63,11 +64,11 @@ def watch(folder: str, counter: Counter, kill_at: int | None, *, half: bool) -> 
             begin()
 
     def fsync(descriptor: int) -> None:
-        begin(descriptor if os.path.isfile(f"/proc/self/fd/{descriptor}") else None)
+        begin(descriptor if stat.S_ISREG(os.fstat(descriptor).st_mode) else None)
         synced(descriptor)
 
     synced = os.fsync
-    os.fsync = fsync  # type: ignore[assignment]
+    os.fsync = fsync
     sys.addaudithook(heard)
 
 
@@ -92,7 +93,7 @@ def prepare() -> None:
         importlib.import_module(name)
     importlib.import_module("torch._inductor")  # seconds, and asked for by deterministic algorithms
     forking = multiprocessing.get_context("fork")
-    multiprocessing.get_context = lambda method=None: forking  # type: ignore[assignment,misc]
+    multiprocessing.get_context = lambda _method=None: forking
     # A process with threads cannot be forked safely; the allocator that pandas may load minds its own thread.
     threads = {(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}
     assert len(threads - {"jemalloc_bg_thd"}) == 1, threads

@@ -1,5 +1,6 @@
 """What readers find: every file of a folder that a reader looks at, and whether each of them is whole."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -35,10 +36,15 @@ def leftovers(root: Path) -> list[str]:
 def content(root: Path, *folders: str) -> dict[str, object]:
     """Return what lies below folders, by path, without times and costs, which differ from run to run.
 
-    A finished cell stands for itself, a runs file for the ids that its runs found, any other file for its bytes.
+    A finished cell stands for itself, a runs file for the ids that its runs found, the cost of a kit for its fields,
+    any other file for its bytes.
     Raises ValidationError and CorruptResult for a file that is not whole.
     """
-    return {name: _meaning(root / name, raw) for name, raw in files(root, *folders).items()}
+    return {
+        name: _meaning(root / name, raw)
+        for name, raw in files(root, *folders).items()
+        if not name.endswith(LISTING)  # names what is still to come while a rendering goes on
+    }
 
 
 def _meaning(path: Path, raw: bytes) -> object:
@@ -46,6 +52,8 @@ def _meaning(path: Path, raw: bytes) -> object:
         runs = read_runs(path)
         assert all(run.seal == run.expected_seal for run in runs)
         return {run.id for run in runs}
+    if path.name == "cost.json":
+        return sorted(json.loads(raw))
     if "cells" in path.parts and path.suffix == ".json":
         return CachedCell.model_validate_json(raw).cell
     return raw
