@@ -24,6 +24,7 @@ def end_with_parent() -> None:
     if parent is None:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # how the parent ends it; a forked process has the parent's own way
     threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True, name="end with parent").start()
 
 

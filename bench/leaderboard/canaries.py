@@ -90,7 +90,7 @@ def _noise(sources: Sources, protocol: Protocol) -> Iterator[Canary]:
             continue
         for condition in protocol.conditions:
             drop = stored.result.measurement("accuracy_drop", condition.label)
-            yield from _mean(
+            yield from mean_canary(
                 protocol.id,
                 entry.slug,
                 f"loss of test accuracy ({condition_words(condition.label)})",
@@ -111,11 +111,13 @@ def _second_retraining(sources: Sources, board: UnlearningProtocol) -> Iterator[
             stored.result.measurement(key, condition.label) for key in ("accuracy_gap", "retrain_distance")
         )
         band = (-ACCURACY_TOLERANCE, ACCURACY_TOLERANCE)
-        yield from _mean(board.id, second.slug, f"accuracy against retraining ({words})", gap, band, scale=100)
-        yield from _mean(board.id, second.slug, f"distance to retraining ({words})", distance, (None, MOST_DISTANCE))
+        yield from mean_canary(board.id, second.slug, f"accuracy against retraining ({words})", gap, band, scale=100)
+        yield from mean_canary(
+            board.id, second.slug, f"distance to retraining ({words})", distance, (None, MOST_DISTANCE)
+        )
 
 
-def _mean(
+def mean_canary(
     board: str,
     control: str,
     what: str,

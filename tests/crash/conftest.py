@@ -1,53 +1,15 @@
-"""Fixtures for breaking things on purpose: a nursery of processes, and folders with a tiny protocol."""
+"""The nursery: one for all tests, because importing everything takes seconds."""
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from measured import write_clean, write_noise, write_protocol
-from unlearned import write_unlearning_protocol
+from nursing import Nursery
 
 HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended. code: exit status, negative for a signal; changes: to files, as far as begun."""
-
-    code: int
-    said: str
-    changes: int
-
-    @property
-    def killed(self) -> bool:
-        return self.code == -9
-
-
-class Nursery:
-    """Runs commands in processes that have everything imported."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def run(self, folder: Path, *arguments: str, **how: Any) -> Ended:
-        """Run a command in a folder; `how` is described in nursery.py."""
-        protocols = {"BENCH_PROTOCOLS": str(folder / "protocols")}
-        request = {"folder": str(folder), "arguments": arguments, "environment": protocols, **how}
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return Ended(**json.loads(self._process.stdout.readline()))
-
-    def call(self, folder: Path, name: str, **how: Any) -> Ended:
-        """Run a function of crash_calls."""
-        return self.run(folder, call=name, **how)
 
 
 @pytest.fixture(scope="session")
@@ -70,12 +32,3 @@ def nursery() -> Iterator[Nursery]:
         yield Nursery(process)
         assert process.stdin is not None
         process.stdin.close()
-
-
-def write_world(root: Path) -> Path:
-    """Write tiny protocols of both tracks and two submissions; return the folder."""
-    write_protocol(root / "protocols")
-    write_unlearning_protocol(root / "protocols")
-    write_clean(root)
-    write_noise(root)
-    return root

@@ -4,6 +4,7 @@ Each function takes the request; values that it needs come with it.
 """
 
 import datetime
+import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -52,3 +53,37 @@ def turn_back_the_clock(request: dict[str, Any]) -> None:
 START = datetime.datetime(2026, 6, 1, tzinfo=datetime.UTC)
 SITE_BEFORE = {"index.html": b"<p>1</p>" * 99, "a/old.html": b"old" * 99, "a/kept.html": b"kept" * 99}
 SITE_AFTER = {"index.html": b"<p>2</p>" * 88, "a/kept.html": b"kept" * 99, "b/new.html": b"new" * 99}
+
+
+def limit_file_size(_request: dict[str, Any]) -> None:
+    """Let no file grow beyond two kilobytes, as on a disk that is full."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+
+def give_the_second_cell_no_memory(_request: dict[str, Any]) -> None:
+    """Let the cell of seed 1 ask for more memory than its process may have."""
+    from bench.tracks import ue_cell
+
+    measure = ue_cell.run_cell
+
+    def run_cell(job: Any, *rest: Any) -> Any:
+        if job.cell.seed == 1:
+            ask_for_too_much()
+        return measure(job, *rest)
+
+    ue_cell.run_cell = run_cell
+
+
+def give_kits_no_memory(_request: dict[str, Any]) -> None:
+    """Let making a kit ask for more memory than its process may have."""
+    from bench import challenges
+
+    challenges.open_kit = lambda *_: ask_for_too_much()
+
+
+def ask_for_too_much() -> None:
+    """Ask PyTorch for a terabyte, which the limit of this process refuses."""
+    import torch
+
+    resource.setrlimit(resource.RLIMIT_AS, (2**36, 2**36))
+    torch.zeros(2**38)

@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
-from conftest import Nursery, write_world
 from crash_calls import NEW, OLD, SITE_AFTER, SITE_BEFORE
+from nursing import Nursery, write_world
 from readers import EVALUATION, content, files, forget, leftovers
 
 from bench.files import remove_leftovers, write_atomically

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import Nursery, write_world
+from nursing import Nursery, write_world
 from readers import EVALUATION, content, files, forget, leftovers
 
 from bench.store import result_files
