@@ -5,7 +5,6 @@ Results go to stdout, progress and problems to stderr. Exit codes: 0 ok, 1 diffe
 """
 
 import json
-import sys
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench import __version__, import_command, study_command, unlearning_command
-from bench.errors import BenchError
+from bench.errors import Interrupted
+from bench.exits import run_app
 from bench.problems import printable
 
 if TYPE_CHECKING:
@@ -77,18 +77,7 @@ Slug = Annotated[
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a BenchError becomes its text on stderr and its exit code."""
-    try:
-        app(args=arguments)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BenchError as error:
-        # Its text may quote a file name or a line of somebody's.
-        typer.echo(f"error: {printable(str(error))}", err=True)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        # Full disk, missing permission: the machine's fault, said in the system's words.
-        typer.echo(f"error: {printable(str(error))}", err=True)
-        sys.exit(5)
+    run_app(app, arguments)
 
 
 def _print_version(wanted: bool) -> None:
@@ -191,8 +180,7 @@ def evaluate(
         with show_progress(len(missing)) as listener:
             done = evaluation.run_plans(plans, known, missing, options, listener)
     except KeyboardInterrupt:
-        typer.echo("interrupted; finished cells are kept, run the same command to go on", err=True)
-        raise typer.Exit(130) from None
+        raise Interrupted("finished cells are kept, run the same command to go on") from None
     _print_evaluated(done, as_json=as_json)
 
 
@@ -212,6 +200,8 @@ def verify(
         for problem in problems:
             typer.echo(printable(problem))
         typer.echo(f"{count} results checked, {len(problems)} problems")
+    if not problems:  # what contradicts itself has no controls to speak of
+        _say_canaries(root)
     raise typer.Exit(1 if problems else 0)
 
 
@@ -219,6 +209,7 @@ def verify(
 def render(
     out: Annotated[Path | None, typer.Option("--out", help="where to write the site", show_default="site/")] = None,
     check: Annotated[bool, typer.Option("--check", help="write nothing; exit 1 if the site is stale")] = False,
+    allow_canary: Annotated[bool, typer.Option("--allow-canary", help="publish with a control out of band")] = False,
     root: Root = Path(),
 ) -> None:
     """Build the static site from the stored results."""
@@ -226,13 +217,13 @@ def render(
 
     folder = out or root / "site"
     if check:
-        stale = stale_files(root, folder)
+        stale = stale_files(root, folder, allow_canary=allow_canary)
         for name in stale:
             typer.echo(name)
         typer.echo(f"{folder}: {len(stale)} files differ" if stale else f"{folder}: up to date")
         raise typer.Exit(1 if stale else 0)
-    rendered = render_site(root, folder)
-    for line in rendered.left_out:
+    rendered = render_site(root, folder, allow_canary=allow_canary)
+    for line in (*rendered.canaries, *rendered.left_out):
         typer.echo(printable(line), err=True)
     typer.echo(f"{len(rendered.files)} files in {folder}; open {folder / 'index.html'} or run `bench serve`")
 
@@ -291,6 +282,17 @@ def doctor(as_json: Json = False) -> None:
         for finding in findings:
             typer.echo(f"{finding.status:<8}{finding.name}: {finding.detail}")
     raise typer.Exit(5 if any(finding.status == "broken" for finding in findings) else 0)
+
+
+def _say_canaries(root: Path) -> bool:
+    """Print the controls that are out of band; say whether there are any."""
+    from bench.leaderboard.canaries import out_of_band
+    from bench.leaderboard.sources import read_sources
+
+    lines = out_of_band(read_sources(root))
+    for line in lines:
+        typer.echo(line, err=True)
+    return bool(lines)
 
 
 def _print_plan(plans: "list[Plan]", missing: set[str], *, as_json: bool) -> None:

@@ -16,6 +16,7 @@ BenchError (exit 1)
   TrainingDiverged
   CorruptResult
   CellFailed
+  Interrupted (130)
 """
 
 from collections.abc import Iterable
@@ -82,5 +83,15 @@ class CorruptResult(BenchError):
     """A stored result is not what its own digests say."""
 
 
+class ControlOutOfBand(BenchError):
+    """A control is not where it must be, so no board can be believed until that is explained."""
+
+
 class CellFailed(BenchError):
     """A cell could not be measured, in a fresh worker either."""
+
+
+class Interrupted(BenchError):
+    """The user or the system asked to stop; the text says what is kept and how to go on."""
+
+    exit_code = 130

@@ -17,7 +17,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.errors import CorruptResult, RefusedArtifact, UsageProblem
-from bench.files import write_atomically
+from bench.files import remove_leftovers, write_atomically
+from bench.locking import sole_writer
 from bench.problems import visible
 from bench.records import canonical_bytes, digest
 from bench.result_form import FOUND_LIMIT, form_findings, run_findings, value_findings
@@ -99,13 +100,18 @@ def find_result(submission_folder: Path, protocol_id: str, key: str) -> Path | N
 
 
 def write_result(result: Result, run: Run, submission_folder: Path) -> Path:
-    """Write a result whole (temporary file, fsync, rename) and add the run to its runs; return the result's path."""
+    """Write a result whole (temporary file, fsync, rename) and add the run to its runs; return the result's path.
+
+    The runs go first: a writer that is killed between both leaves no result without a run. Of two writers one waits.
+    """
     path = results_folder(submission_folder, result.subject.protocol.id) / f"{result.name}.json"
-    write_atomically(path, result_bytes(result))
-    runs = read_runs(runs_path(path))
-    if run.sealed() not in runs:
-        lines = [canonical_bytes(item.model_dump(mode="json")) + b"\n" for item in (*runs, run.sealed())]
-        write_atomically(runs_path(path), b"".join(lines))
+    with sole_writer(path.parent):
+        remove_leftovers(path.parent)
+        runs = read_runs(runs_path(path))
+        if run.sealed() not in runs:
+            lines = [canonical_bytes(item.model_dump(mode="json")) + b"\n" for item in (*runs, run.sealed())]
+            write_atomically(runs_path(path), b"".join(lines))
+        write_atomically(path, result_bytes(result))
     return path
 
 

@@ -7,15 +7,22 @@ import json
 import multiprocessing
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench.errors import InvalidSubmission, UsageProblem
-from bench.files import write_atomically
+from filelock import FileLock
+
+from bench.errors import CellFailed, EnvironmentProblem, Interrupted, InvalidSubmission, UsageProblem
+from bench.execution.lifeline import end_children, end_with_parent, uninterrupted_start
+from bench.execution.worker import NO_MEMORY, first_line, is_out_of_memory
+from bench.files import remove_leftovers, write_atomically
 from bench.protocol import Tier
 from bench.registry import resolve
 from bench.scaffold import check_slug
@@ -33,8 +40,10 @@ from bench.unlearning_protocol import ProbeCell, UnlearningProtocol
 from bench.untrusted import place_inside
 
 if TYPE_CHECKING:
+    from bench.challenges import KitRequest
     from bench.unlearners.unlearner import Unlearner
 
+Found = TypeVar("Found")
 Report = Callable[[str], None]
 """Called with one line after each checkpoint or kit."""
 
@@ -119,12 +128,12 @@ def write_kits(
     cells = protocol.cells(tier)
     made: list[Path] = []
     with _pool(jobs, len(cells)) as pool:
-        futures = {pool.submit(_public_folder, root, protocol, cell, device): cell for cell in cells}
+        with uninterrupted_start():
+            futures = {pool.submit(_public_folder, root, protocol, cell, device): cell for cell in cells}
         for future in as_completed(futures):
             cell = futures[future]
-            source, target = future.result(), out / f"{cell.probe}-{cell.seed}"
-            for file in sorted(source.iterdir()):
-                _write_same(target / file.name, file.read_bytes())
+            source, target = _outcome(future, cell), out / f"{cell.probe}-{cell.seed}"
+            _copy_kit(source, target)
             made.append(target)
             report(f"{cell.label}: {target}")
     return sorted(made)
@@ -230,23 +239,45 @@ def _new_manifest(made: Sequence[Checkpoint], recipe: UnlearnRecipe, slug: str, 
 def _run(tasks: Sequence[_Task], jobs: int | None, report: Report) -> list[Checkpoint]:
     made: dict[ProbeCell, Checkpoint] = {}
     with _pool(jobs, len(tasks)) as pool:
-        futures = {pool.submit(_make, task): task for task in tasks}
-        try:
-            for future in as_completed(futures):
-                task, checkpoint = futures[future], future.result()
-                made[task.cell] = checkpoint
-                assert checkpoint.cost is not None
-                cost = f"{checkpoint.cost.compute_share:.1%} of training compute, {checkpoint.cost.seconds:.1f} s"
-                report(f"{len(made)}/{len(tasks)} {task.cell.label}: {cost}")
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        with uninterrupted_start():
+            futures = {pool.submit(_make, task): task for task in tasks}
+        for future in as_completed(futures):
+            task = futures[future]
+            checkpoint = _outcome(future, task.cell)
+            made[task.cell] = checkpoint
+            assert checkpoint.cost is not None
+            cost = f"{checkpoint.cost.compute_share:.1%} of training compute, {checkpoint.cost.seconds:.1f} s"
+            report(f"{len(made)}/{len(tasks)} {task.cell.label}: {cost}")
     return [made[task.cell] for task in tasks]
 
 
-def _pool(jobs: int | None, tasks: int) -> ProcessPoolExecutor:
+@contextmanager
+def _pool(jobs: int | None, tasks: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield worker processes; whatever ends this early ends them too, and nothing waits for what they were doing."""
     workers = max(1, min(jobs or os.cpu_count() or 1, tasks))
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent)
+    try:
+        yield pool
+    except BaseException as error:
+        pool.shutdown(wait=False, cancel_futures=True)
+        end_children()
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted("what is finished is kept, run the same command to go on") from None
+        raise
+    pool.shutdown()
+
+
+def _outcome(future: Future[Found], cell: ProbeCell) -> Found:
+    """Return what a worker process found. Raises CellFailed where it was lost or had too little memory."""
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise CellFailed(f"{cell.label}: a worker process was killed, perhaps because memory ran out") from None
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise EnvironmentProblem(f"{cell.label}: {NO_MEMORY}: {first_line(error)}") from None
 
 
 def _make(task: _Task) -> Checkpoint:
@@ -258,6 +289,7 @@ def _make(task: _Task) -> Checkpoint:
     device = choose_device(task.recipe.device)
     prepare_process(device)
     request = KitRequest(task.root, task.protocol, task.cell.probe, task.cell.seed)
+    _remove_unfinished(request)
     kit = open_kit(request, device)
     unlearned = run_unlearner(request, kit, task.recipe, device)
     path = f"checkpoints/{task.protocol.id}/{task.cell.probe}-{task.cell.seed}.safetensors"
@@ -282,7 +314,30 @@ def _public_folder(root: Path, protocol: UnlearningProtocol, cell: ProbeCell, de
 
     device = choose_device(device_name)
     prepare_process(device)
-    return open_kit(KitRequest(root, protocol, cell.probe, cell.seed), device).folder / "public"
+    request = KitRequest(root, protocol, cell.probe, cell.seed)
+    _remove_unfinished(request)
+    return open_kit(request, device).folder / "public"
+
+
+def _remove_unfinished(request: "KitRequest") -> None:
+    """Remove what a process left that was killed while it made this kit: it holds hidden parts."""
+    from bench.challenge_secret import read_secret  # noqa: PLC0415
+    from bench.challenges import kit_folder  # noqa: PLC0415 (torch lives in the workers alone)
+
+    folder = kit_folder(request, read_secret())
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Kits are made under this lock, so that nobody is making what lies beside it.
+    with FileLock(folder.with_suffix(".lock")):
+        for left in folder.parent.glob(f".{folder.name}.*"):
+            shutil.rmtree(left)
+
+
+def _copy_kit(source: Path, target: Path) -> None:
+    """Copy the public part of a kit. Its list of files goes last: a kit that has it is whole."""
+    if target.is_dir():
+        remove_leftovers(target)
+    for file in sorted(source.iterdir(), key=lambda file: (file.name == "kit.json", file.name)):
+        _write_same(target / file.name, file.read_bytes())
 
 
 def _write_same(path: Path, content: bytes) -> None:

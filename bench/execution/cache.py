@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock
 from pydantic import ValidationError
 
-from bench.files import write_atomically
+from bench.files import remove_leftovers, write_atomically
 from bench.records import Record, canonical_bytes
 from bench.results import AnyCell
 
@@ -49,10 +49,14 @@ class CellCache:
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
-        """Hold a cell's lock: of two processes that want one cell, the second waits and finds it finished."""
+        """Hold a cell's lock: of two processes that want one cell, the second waits and finds it finished.
+
+        The system holds the lock, not the file: a file that a killed process left locks nothing.
+        """
         path = self._path(key).with_suffix(".lock")
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path):
+            remove_leftovers(path.parent)
             yield
 
     def _path(self, key: str) -> Path:

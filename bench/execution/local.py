@@ -5,7 +5,9 @@ May import bench.errors and its own family; torch lives in the workers alone.
 
 import multiprocessing
 import queue
+import signal
 import threading
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -15,6 +17,7 @@ from typing import Any
 from bench.errors import BenchError, CellFailed, EnvironmentProblem
 from bench.execution.cache import CachedCell, CellCache
 from bench.execution.events import CellFinished, CellProgress, CellRetried, Listener
+from bench.execution.lifeline import uninterrupted_start
 from bench.execution.worker import serve_cells
 from bench.records import with_tuples
 from bench.tracks.ue import CellJob
@@ -23,6 +26,9 @@ from bench.tracks.unlearning import CheckpointJob
 Job = CellJob | CheckpointJob
 
 ATTEMPTS = 2
+
+LAST_WRITE_SECONDS = 1.0
+"""How long an ending run waits for a cell that is being written; whatever is not, is measured again."""
 
 
 @dataclass
@@ -47,7 +53,8 @@ class _Worker:
         self.connection: Connection
         self.connection, other = context.Pipe()
         self.process: SpawnProcess = context.Process(target=serve_cells, args=(other, device), daemon=True)
-        self.process.start()
+        with uninterrupted_start():
+            self.process.start()
         other.close()
 
     def receive(self) -> tuple[str, Any]:
@@ -88,6 +95,9 @@ def run_cells(
         run.stop.set()
         for worker in run.workers:
             worker.end()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join(LAST_WRITE_SECONDS)
     if run.failures:
         raise run.failures[0]
 
@@ -111,6 +121,11 @@ def _work(run: _Run) -> None:
             # A full disk or a folder that cannot be written to: the machine's fault, and nothing half is left.
             run.failures.append(EnvironmentProblem(f"{job.label}: {error}; finished cells are kept"))
             run.stop.set()
+        except Exception:
+            # A thread that ended without a word would leave the run waiting for a cell that nobody measures.
+            text = f"{job.label}: a bug in the evaluation, please report it\n{traceback.format_exc()}"
+            run.failures.append(CellFailed(text))
+            run.stop.set()
 
 
 def _measure(run: _Run, worker: _Worker | None, job: Job) -> _Worker:
@@ -123,7 +138,7 @@ def _measure(run: _Run, worker: _Worker | None, job: Job) -> _Worker:
             _converse(run, worker, job)
         except (EOFError, ConnectionError):
             worker.process.join(5)
-            reason = f"worker process ended with exit code {worker.process.exitcode}"
+            reason = _ending(worker.process.exitcode)
             worker = None
             if run.stop.is_set() or attempt == ATTEMPTS:
                 raise CellFailed(f"{job.label}: {reason}, {attempt} times; finished cells are kept") from None
@@ -149,6 +164,12 @@ def _converse(run: _Run, worker: _Worker, job: Job) -> None:
             run.cache.write(cached)
             run.listener(CellFinished(job.label, payload["run"]["seconds"]))
             return
+
+
+def _ending(exit_code: int | None) -> str:
+    """Say how a worker ended. Linux kills with -9 what takes the last memory."""
+    hint = " (killed, perhaps because memory ran out)" if exit_code == -signal.SIGKILL else ""
+    return f"worker process ended with exit code {exit_code}{hint}"
 
 
 def _refusal(job: Job, exit_code: int, message: str) -> BenchError:

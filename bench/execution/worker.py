@@ -3,7 +3,7 @@
 Imports torch only once it runs; the parent imports this module without it.
 """
 
-import signal
+import errno
 import traceback
 from dataclasses import asdict
 from importlib import import_module
@@ -11,15 +11,19 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError
+from bench.errors import BenchError, EnvironmentProblem
+from bench.execution.lifeline import end_with_parent
+
+_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
+"""What PyTorch's errors say, in lower case, where memory is missing; on the CPU they have no type of their own."""
 
 
 def serve_cells(connection: Connection, device_name: str) -> None:
     """Answer each job on the connection with progress and one `done`, `refused` or `crashed` message; end on None.
 
-    Messages are (kind, payload) pairs. Ctrl-C is the parent's to handle: it ends its workers itself.
+    Messages are (kind, payload) pairs. Ends with the parent, however that ends.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     from bench.runtime import choose_device, prepare_process  # noqa: PLC0415 (torch, seconds to import)
 
     try:
@@ -29,8 +33,11 @@ def serve_cells(connection: Connection, device_name: str) -> None:
     except BenchError as error:
         connection.send(("refused", (error.exit_code, str(error))))
         return
-    while (job := connection.recv()) is not None:
-        connection.send(_answer(connection, job, device))
+    try:
+        while (job := connection.recv()) is not None:
+            connection.send(_answer(connection, job, device))
+    except (EOFError, ConnectionError):
+        return  # the parent is gone
 
 
 def _answer(connection: Connection, job: Any, device: Any) -> tuple[str, Any]:
@@ -43,7 +50,11 @@ def _answer(connection: Connection, job: Any, device: Any) -> tuple[str, Any]:
         )
     except BenchError as error:
         return "refused", (error.exit_code, str(error))
-    except Exception:
+    except ConnectionError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            return "refused", (EnvironmentProblem.exit_code, f"{NO_MEMORY}: {first_line(error)}")
         return "crashed", traceback.format_exc()
     commit, dirty = git_state(Path(__file__).parent)
     return "done", {
@@ -55,3 +66,21 @@ def _answer(connection: Connection, job: Any, device: Any) -> tuple[str, Any]:
         "software": describe_software(),
         "determinism": describe_determinism(device),
     }
+
+
+NO_MEMORY = "not enough memory; finished cells are kept, go on with fewer --jobs or where more memory is free"
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Say whether an error means that memory was asked for and not given, by Python, NumPy, PyTorch or the system."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in said for words in _NO_MEMORY)
+    )
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text, its type where it has none."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -13,11 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
 
+from bench.errors import ControlOutOfBand
 from bench.leaderboard import drawing
+from bench.leaderboard.canaries import out_of_band
 from bench.leaderboard.crew import spread
 from bench.leaderboard.environment import Renderer, source_files, static_assets
-from bench.leaderboard.pages import SCOPES, Unit, units
-from bench.leaderboard.publishing import Publisher, differences
+from bench.leaderboard.pages import SCOPES, Scope, Unit, units
+from bench.leaderboard.publishing import Publisher, differences, publisher_of
 from bench.leaderboard.sources import Sources, protocol_digest, read_sources
 from bench.records import canonical_bytes
 from bench.unlearning_protocol import AnyProtocol
@@ -29,46 +31,70 @@ LIBRARIES = ("altair", "jinja2", "numpy", "pandas", "pydantic", "scipy", "vl-con
 
 @dataclass(frozen=True)
 class Rendered:
-    """A finished site: all its files, sorted; how many units were made anew; what was left out, a line each."""
+    """A finished site: all its files, sorted, and how many units were made anew.
+
+    left_out: a line for each submission that cannot be read; canaries: a line for each control out of band.
+    """
 
     files: tuple[Path, ...]
     made: int
     left_out: tuple[str, ...]
+    canaries: tuple[str, ...]
 
 
-def render_site(root: Path, out: Path, *, protocols: Protocols = None) -> Rendered:
+def render_site(root: Path, out: Path, *, protocols: Protocols = None, allow_canary: bool = False) -> Rendered:
     """Render the site of a repository into `out`, making only what changed since the last time.
 
     protocols: by id, instead of the bundled ones. Files in `out` that no earlier rendering wrote are left alone.
-    Submissions that cannot be read are left out. Raises CorruptResult and UsageProblem.
+    Submissions that cannot be read are left out. allow_canary: publish although a control is out of band.
+    Raises ControlOutOfBand before anything is written, CorruptResult and UsageProblem.
     """
-    publisher = Publisher(out)
-    workshop = Workshop.open(root, protocols)
-    assets = {asset.path: asset.content for asset in workshop.assets.values()}
-    publisher.write("assets", "", assets)
-    made = 0
-    for scope in SCOPES:
-        keys = {unit.name: workshop.key(unit) for unit in workshop.units.values() if unit.scope == scope}
-        stale = [name for name, key in keys.items() if not publisher.holds(name, key)]
-        for name, files in zip(stale, workshop.make(stale), strict=True):
-            publisher.write(name, keys[name], files)
-        made += len(stale)
-    names = publisher.finish(["assets", *workshop.units])
+    with publisher_of(out) as publisher:
+        workshop = Workshop.open(root, protocols)
+        boards = workshop.stale("board", publisher)
+        made = dict(zip(boards, workshop.make(list(boards)), strict=True))
+        # Boards remember their controls while they are made; nothing is written before those have been looked at.
+        found = _controls(workshop.sources, allow=allow_canary)
+        publisher.write("assets", "", {asset.path: asset.content for asset in workshop.assets.values()})
+        for name, files in made.items():
+            publisher.write(name, boards[name], files)
+        count = len(boards)
+        for scope in SCOPES[1:]:
+            stale = workshop.stale(scope, publisher)
+            for name, files in zip(stale, workshop.make(list(stale)), strict=True):
+                publisher.write(name, stale[name], files)
+            count += len(stale)
+        names = publisher.finish(["assets", *workshop.units])
     workshop.sources.memory.forget_others()
-    return Rendered(tuple(out / name for name in names), made, workshop.sources.left_out)
+    return Rendered(tuple(out / name for name in names), count, workshop.sources.left_out, found)
 
 
-def stale_files(root: Path, out: Path, *, protocols: Protocols = None) -> list[str]:
+def _controls(sources: Sources, *, allow: bool) -> tuple[str, ...]:
+    """Return a line for each control that is out of band. Raises ControlOutOfBand unless they are allowed."""
+    found = tuple(out_of_band(sources))
+    if found and not allow:
+        lines = "\n".join(found)
+        raise ControlOutOfBand(f"{lines}\nnot published: explain the control first; --allow-canary publishes anyway")
+    return found
+
+
+def stale_files(root: Path, out: Path, *, protocols: Protocols = None, allow_canary: bool = False) -> list[str]:
     """Return how `out` differs from what `render_site` would write, one line a file; empty if it does not.
 
-    Nothing of an earlier rendering is believed: every file is made anew and compared.
+    Nothing of an earlier rendering is believed: every file is made anew and compared. Raises as `render_site` does.
     """
-    return differences(build_files(root, protocols=protocols), out)
+    workshop = Workshop.open(root, protocols, remember=False)
+    files = _all_files(workshop)
+    _controls(workshop.sources, allow=allow_canary)
+    return differences(files, out)
 
 
 def build_files(root: Path, *, protocols: Protocols = None) -> dict[str, bytes]:
     """Return every file of the site by its path, nothing written but the cache of drawings."""
-    workshop = Workshop.open(root, protocols, remember=False)
+    return _all_files(Workshop.open(root, protocols, remember=False))
+
+
+def _all_files(workshop: "Workshop") -> dict[str, bytes]:
     files = {asset.path: asset.content for asset in workshop.assets.values()}
     for made in workshop.make(list(workshop.units)):
         files |= made
@@ -106,6 +132,11 @@ class Workshop:
         known = [protocol_digest(item) for item in self.sources.all_protocols]
         inputs = [self.code, known, unit.name, unit.inputs()]
         return hashlib.sha256(canonical_bytes(inputs)).hexdigest()
+
+    def stale(self, scope: Scope, publisher: Publisher) -> dict[str, str]:
+        """Return the keys of the units of a scope that have to be made, by name."""
+        keys = {unit.name: self.key(unit) for unit in self.units.values() if unit.scope == scope}
+        return {name: key for name, key in keys.items() if not publisher.holds(name, key)}
 
     def make(self, names: Sequence[str]) -> Iterator[Mapping[str, bytes]]:
         """Yield the files of units, in the order of their names; in several processes where there are many."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import vl_convert
 
-from bench.files import write_atomically
+from bench.files import remove_leftovers, write_atomically
 from bench.leaderboard.charts import VEGA_LITE, Spec
 from bench.records import canonical_bytes
 
@@ -33,6 +33,7 @@ class Painter:
         if path:
             with suppress(OSError):  # a cache that cannot be written costs time, nothing else
                 write_atomically(path, svg.encode())
+                remove_leftovers(path.parent)
         return svg
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from bench.leaderboard.board import board_contexts
 from bench.leaderboard.board import standings as ue_standings
+from bench.leaderboard.canaries import noise_file, unlearning_file
 from bench.leaderboard.contexts import Context
 from bench.leaderboard.environment import Renderer
 from bench.leaderboard.exports import board_csv, reported_csv, unlearning_csv
@@ -54,14 +55,14 @@ class Kind:
 
 UE_BOARD = Kind(
     pages=(Page("pages/board.html", board_contexts), Page("pages/protocol.html", protocol_contexts)),
-    files=(board_csv,),
+    files=(board_csv, noise_file),
 )
 UNLEARNING_BOARD = Kind(
     pages=(
         Page("pages/unlearning_board.html", unlearning_board_contexts),
         Page("pages/unlearning_protocol.html", unlearning_protocol_contexts),
     ),
-    files=(unlearning_csv,),
+    files=(unlearning_csv, unlearning_file),
 )
 UE_SUBMISSION = Kind(pages=(Page("pages/submission.html", submission_contexts),), files=(raw_results,))
 UNLEARNING_SUBMISSION = Kind(

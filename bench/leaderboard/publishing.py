@@ -5,20 +5,23 @@ site: it is added to while a site is written, so that an interrupted one is know
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bench.errors import UsageProblem
-from bench.files import write_atomically
+from bench.files import remove_leftovers, write_atomically
+from bench.locking import sole_writer
 from bench.records import canonical_bytes
 
 LISTING = ".rendered.jsonl"
+UNFINISHED = "unfinished"
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the site: the digest of what it was made from, empty while it is written, and its files' sizes."""
+    """A part of the site: the digest of what it was made from, or UNFINISHED, and its files' sizes."""
 
     key: str
     files: Mapping[str, int]
@@ -27,15 +30,17 @@ class Part:
 class Publisher:
     """Writes a site part by part into a folder, and leaves alone what is as it should be.
 
-    Raises UsageProblem where the folder is none, where its list is not one, or where a path of the site is taken by
-    something that no rendering wrote.
+    Raises UsageProblem where the folder's list is not one, or where a path of the site is taken by something that no
+    rendering wrote.
     """
 
     def __init__(self, out: Path) -> None:
-        if out.exists() and not out.is_dir():
-            raise UsageProblem(f"{out}: is not a folder; name a folder for the site")
         self._out = out
         self._parts = listed(out)
+        if any(part.key == UNFINISHED for part in self._parts.values()):
+            for folder in sorted({out, *(path.parent for path in out.rglob("*"))}):
+                remove_leftovers(folder)
+        remove_leftovers(out)
         self._written = (out / LISTING).stat().st_mtime_ns if self._parts else 0
         self._own = {name for part in self._parts.values() for name in part.files}
 
@@ -48,7 +53,7 @@ class Publisher:
         """Write the files of a part, each whole or not at all, and those only that differ."""
         self._refuse_foreign(files)
         before = self._files_of(name)
-        self._note(name, Part("", {**self._files_of(name), **dict.fromkeys(files, 0)}))
+        self._note(name, Part(UNFINISHED, {**self._files_of(name), **dict.fromkeys(files, 0)}))
         for file, content in files.items():
             if not _same(self._out / file, content):
                 write_atomically(self._out / file, content)
@@ -102,6 +107,15 @@ class Publisher:
                 if folder == self._out or not folder.is_dir() or any(folder.iterdir()):
                     break
                 folder.rmdir()
+
+
+@contextmanager
+def publisher_of(out: Path) -> Iterator[Publisher]:
+    """Hold a folder and give what writes into it; of two renderings into one folder, one waits. Raises UsageProblem."""
+    if out.exists() and not out.is_dir():
+        raise UsageProblem(f"{out}: is not a folder; name a folder for the site")
+    with sole_writer(out):
+        yield Publisher(out)
 
 
 def differences(files: Mapping[str, bytes], out: Path) -> list[str]:

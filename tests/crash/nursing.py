@@ -1,0 +1,53 @@
+"""What tests that break things on purpose use: a nursery of processes, and folders with tiny protocols."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from measured import write_clean, write_noise, write_protocol
+from unlearned import write_unlearning_protocol
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended. code: exit status, negative for a signal; changes: to files, as far as begun."""
+
+    code: int
+    said: str
+    changes: int
+
+    @property
+    def killed(self) -> bool:
+        return self.code == -9
+
+
+class Nursery:
+    """Runs commands in processes that have everything imported."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def run(self, folder: Path, *arguments: str, **how: Any) -> Ended:
+        """Run a command in a folder; `how` is described in nursery.py."""
+        protocols = {"BENCH_PROTOCOLS": str(folder / "protocols")}
+        request = {"folder": str(folder), "arguments": arguments, "environment": protocols, **how}
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return Ended(**json.loads(self._process.stdout.readline()))
+
+    def call(self, folder: Path, name: str, **how: Any) -> Ended:
+        """Run a function of crash_calls."""
+        return self.run(folder, call=name, **how)
+
+
+def write_world(root: Path) -> Path:
+    """Write tiny protocols of both tracks and two submissions; return the folder."""
+    write_protocol(root / "protocols")
+    write_unlearning_protocol(root / "protocols")
+    write_clean(root)
+    write_noise(root)
+    return root
