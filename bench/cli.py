@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench import __version__, import_command, study_command, unlearning_command
+from bench import __version__, import_command, record_commands, study_command, unlearning_command
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -194,23 +194,9 @@ def evaluate(
     _print_evaluated(done, as_json=as_json)
 
 
-@app.command()
-def verify(
-    paths: Annotated[list[Path] | None, typer.Argument(help="submission folders or result files")] = None,
-    as_json: Json = False,
-    root: Root = Path(),
-) -> None:
-    """Check stored results: digests, seals, and that every number follows from its cells."""
-    from bench.verification import verify as verify_results
-
-    count, problems = verify_results(root, paths or [root / "submissions"])
-    if as_json:
-        typer.echo(json.dumps({"schema": "bench.verification/1", "results": count, "problems": problems}, indent=2))
-    else:
-        for problem in problems:
-            typer.echo(problem)
-        typer.echo(f"{count} results checked, {len(problems)} problems")
-    raise typer.Exit(1 if problems else 0)
+verify = app.command()(record_commands.verify)
+annotate = app.command()(record_commands.annotate)
+ledger = app.command()(record_commands.ledger)
 
 
 @app.command()

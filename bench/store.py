@@ -52,10 +52,10 @@ def results_folder(submission_folder: Path, protocol_id: str) -> Path:
 
 def read_result(path: Path) -> Result:
     """Read a stored result and check its digests. Raises CorruptResult naming the file and the JSON pointer."""
-    problems = check_result(path)
-    if problems:
+    result, problems = inspect_result(path)
+    if result is None or problems:
         raise CorruptResult(problems[0])
-    return Result.model_validate_json(path.read_bytes())
+    return result
 
 
 def load_results(submission_folder: Path) -> list[StoredResult]:
@@ -151,17 +151,22 @@ def belongs_to(result: Result, manifest: AnyManifest) -> bool:
 
 
 def check_result(path: Path) -> list[str]:
-    """Return every way in which a stored result contradicts itself, each naming file and JSON pointer.
+    """Return every way in which a stored result contradicts itself, each naming file and JSON pointer."""
+    return inspect_result(path)[1]
+
+
+def inspect_result(path: Path) -> tuple[Result | None, list[str]]:
+    """Return a stored result, None where it cannot be read, and every way in which it contradicts itself.
 
     Checked: canonical bytes, types, key, id, file and folder name, seal, and mean, sd, interval recomputed from seeds.
     """
     if path.stat().st_size > RESULT_LIMIT_BYTES:
-        return [f"{path}: larger than {RESULT_LIMIT_BYTES} bytes, not read"]
+        return None, [f"{path}: larger than {RESULT_LIMIT_BYTES} bytes, not read"]
     content = path.read_bytes()
     try:
         result = Result.model_validate_json(content)
     except ValidationError as error:
-        return [f"{path}: {_pointer(item['loc'])}: {item['msg']}" for item in error.errors()]
+        return None, [f"{path}: {_pointer(item['loc'])}: {item['msg']}" for item in error.errors()]
     body = result.model_dump(mode="json", by_alias=True, exclude_none=True, include={"schema_", "subject", "outcome"})
     problems = [f"{path}: {pointer}: {text}" for pointer, text in (*_contradictions(result), *_changes(result, body))]
     if path.stem != result.name:
@@ -170,7 +175,7 @@ def check_result(path: Path) -> list[str]:
         problems.append(f"{path}: /subject/protocol/id: is not the folder's name, {path.parent.name}")
     if not problems and content != result_bytes(result):
         problems.append(f"{path}: bytes are not the RFC 8785 form of the document and one newline")
-    return problems
+    return result, problems
 
 
 def _changes(result: Result, body: dict[str, Any]) -> Iterator[tuple[str, str]]:

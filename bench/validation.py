@@ -29,7 +29,7 @@ from bench.untrusted import list_entries
 
 __all__ = ["Problem", "check_perturbation", "exit_code", "format_problems", "validate_folder"]
 
-_OWN_FILES = frozenset({MANIFEST_NAME, "README.md", "LICENSE", "results"})
+_OWN_FILES = frozenset({MANIFEST_NAME, "README.md", "LICENSE", "ledger.jsonl", "results"})
 
 
 class LabeledImages(Interface):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.data.identity import data_refs, pin_stated
 from bench.errors import BenchError, CorruptResult
+from bench.integrity import folder_problems, submission_folders
 from bench.protocol import Cell, Protocol
 from bench.results import (
     AnyCell,
@@ -19,7 +20,7 @@ from bench.results import (
     Measurement,
     Result,
 )
-from bench.store import belongs_to, check_result, check_runs, load_results, read_result, result_files, runs_path
+from bench.store import belongs_to, check_runs, inspect_result, load_results, result_files, runs_path
 from bench.submission import MANIFEST_NAME, Submission, UnlearningManifest, load_submission
 from bench.tracks.ue import cell_key, measure_conditions
 from bench.tracks.unlearning import REFERENCES, Submitted, checkpoint_key, measure_probes
@@ -38,7 +39,8 @@ def verify(root: Path, paths: Iterable[Path]) -> tuple[int, list[str]]:
     reference, problems = _reference(root)
     for file in files:
         problems += _verify_file(file, reference)
-    problems += [problem for path in paths if path.is_dir() for problem in _lost_runs(path)]
+    for path in paths:
+        problems += [*_lost_runs(path), *_record_problems(path)] if path.is_dir() else _entry_problems(path)
     return len(files), list(dict.fromkeys(problems))
 
 
@@ -130,10 +132,9 @@ def _reference(root: Path) -> tuple[dict[str, AnyCell], list[str]]:
 
 
 def _verify_file(path: Path, reference: dict[str, AnyCell]) -> list[str]:
-    problems = check_result(path)
-    if problems:
+    result, problems = inspect_result(path)
+    if result is None or problems:
         return problems + check_runs(path)
-    result = read_result(path)
     found = [*_belonging(path, result), *_unfounded(result, reference)]
     return [f"{path}: {text}" for text in found] + check_runs(path)
 
@@ -238,6 +239,18 @@ def _differences(stored: tuple[Measurement, ...], expected: tuple[Measurement, .
     for index, (found, follows) in enumerate(zip(stored, expected, strict=True)):
         if found != follows:
             yield f"/outcome/measurements/{index}: {found.metric} does not follow from the cells"
+
+
+def _record_problems(path: Path) -> list[str]:
+    return [problem for folder in submission_folders(path) for problem in folder_problems(folder)]
+
+
+def _entry_problems(path: Path) -> list[str]:
+    """Return what the ledger of its submission says against one result file."""
+    folder = path.absolute().parents[2]
+    names = (str(folder / path.absolute().relative_to(folder)), path.stem)
+    found = folder_problems(folder) if submission_folders(folder) == [folder] else []
+    return [problem for problem in found if any(name in problem for name in names)]
 
 
 def _lost_runs(folder: Path) -> list[str]:
