@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 from bench.errors import InvalidSubmission, RefusedArtifact
+from bench.ledger import Ledger, read_ledger
 from bench.protocol import Protocol
 from bench.results import CheckpointResult
 from bench.store import StoredResult, belongs_to, load_results
@@ -30,6 +31,7 @@ class Stored(Generic[ManifestOf]):
 
     manifest: ManifestOf
     results: tuple[StoredResult, ...]
+    ledger: Ledger = field(default_factory=Ledger)
 
     @property
     def slug(self) -> str:
@@ -49,13 +51,15 @@ class Stored(Generic[ManifestOf]):
     def shown(self, protocol: AnyProtocol) -> StoredResult | None:
         """Return the result that a board shows, None where no result answers this protocol as it is worded now.
 
-        A result of another artifact than the manifest pins is never shown.
+        A result of another artifact than the manifest pins is never shown, nor one that was withdrawn.
         The full tier goes before the quick one, then the latest run, then the larger id.
         """
         answers = [
             stored
             for stored in self.results
-            if stored.result.subject.protocol.sha256 == protocol.sha256 and self.owns(stored)
+            if stored.result.subject.protocol.sha256 == protocol.sha256
+            and self.owns(stored)
+            and self.ledger.withdrawal(stored.result.id) is None
         ]
         return max(answers, key=_precedence, default=None)
 
@@ -134,7 +138,7 @@ def read_sources(root: Path, *, protocols: Mapping[str, AnyProtocol] | None = No
     """Read what lies below `<root>/submissions`, against the bundled protocols or those given.
 
     A submission whose manifest cannot be read, an unfinished one for instance, is left out and named in `left_out`.
-    Raises CorruptResult: a page is never made from a result that contradicts itself.
+    Raises CorruptResult: a page is never made from a result or a ledger that contradicts itself.
     """
     known = {name: load_any_protocol(name) for name in all_protocol_ids()} if protocols is None else dict(protocols)
     ordered = [known[name] for name in sorted(known)]
@@ -142,11 +146,11 @@ def read_sources(root: Path, *, protocols: Mapping[str, AnyProtocol] | None = No
     entries: list[Entry] = []
     unlearners: list[UnlearningEntry] = []
     for submission in submissions:
-        results = tuple(load_results(submission.folder))
+        results, ledger = tuple(load_results(submission.folder)), read_ledger(submission.folder)
         if isinstance(submission.manifest, Manifest):
-            entries.append(Entry(submission.manifest, results))
+            entries.append(Entry(submission.manifest, results, ledger))
         else:
-            unlearners.append(UnlearningEntry(submission.manifest, results))
+            unlearners.append(UnlearningEntry(submission.manifest, results, ledger))
     return Sources(
         protocols={protocol.id: protocol for protocol in ordered if isinstance(protocol, Protocol)},
         entries=tuple(entries),
