@@ -1,6 +1,6 @@
 """Base: the submissions as they were before a change, from a folder or from a commit of git.
 
-May import the standard library and bench.errors.
+May import the standard library, bench.errors and bench.problems.
 """
 
 import io
@@ -13,39 +13,43 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import UsageProblem
-from bench.problems import quoted, visible
+from bench.problems import quoted
 
 
 @contextmanager
 def open_base(root: Path, name: str) -> Iterator[Path]:
     """Yield a folder that holds submissions/ as they were.
 
-    name: a folder, or else a commit of the repository that root lies in, as git names it. The commit's files are
-    written to a temporary folder; links in it stay links and are followed by nobody.
+    name: a commit of the repository that root lies in, as git names it, or else a folder. The commit goes first, so
+    that no folder of a change can stand in for it. Its files are written to a temporary folder, links left out.
     Raises UsageProblem where there is neither.
     """
-    if Path(name).is_dir():
+    commit = find_commit(root, name)
+    if commit is None:
+        if not Path(name).is_dir():
+            raise UsageProblem(
+                f"{quoted(name)} is neither a commit of the repository at {root.absolute()} nor a folder"
+            )
         yield Path(name)
         return
     with tempfile.TemporaryDirectory(prefix="bench-base-") as folder:
-        _extract(_archive(root, commit_of(root, name)), Path(folder))
+        _extract(_archive(root, commit), Path(folder))
         yield Path(folder)
 
 
-def commit_of(root: Path, name: str) -> str:
-    """Return the full id of a commit. Raises UsageProblem."""
+def find_commit(root: Path, name: str) -> str | None:
+    """Return the full id of a commit, None where there is no such commit, no repository or no git."""
     found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-    if found.returncode != 0:
-        raise UsageProblem(f"{quoted(name)} is neither a folder nor a commit of the repository at {root.absolute()}")
-    return found.stdout.decode().strip()
+    return found.stdout.decode().strip() if found is not None and found.returncode == 0 else None
 
 
 def _archive(root: Path, commit: str) -> bytes:
-    if not _git(root, "ls-tree", commit, "--", "submissions").stdout:
+    tree = _git(root, "ls-tree", commit, "--", "submissions")
+    if tree is None or not tree.stdout:
         return b""
     found = _git(root, "archive", "--format=tar", commit, "--", "submissions")
-    if found.returncode != 0:
-        raise UsageProblem(f"git cannot read {commit}: {visible(found.stderr.decode(errors='replace'), 300)}")
+    if found is None or found.returncode != 0:
+        raise UsageProblem(f"git cannot read the submissions of {commit}")
     return found.stdout
 
 
@@ -58,8 +62,8 @@ def _extract(archive: bytes, folder: Path) -> None:
         files.extractall(folder, members=members, filter="data")
 
 
-def _git(root: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+def _git(root: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes] | None":
     program = shutil.which("git")
-    if program is None:
-        raise UsageProblem("there is no git here; name a folder as the base instead")
+    if program is None or not root.is_dir():
+        return None
     return subprocess.run([program, "-C", str(root), *arguments], capture_output=True, check=False)

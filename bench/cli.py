@@ -197,6 +197,7 @@ def evaluate(
 verify = app.command()(record_commands.verify)
 annotate = app.command()(record_commands.annotate)
 ledger = app.command()(record_commands.ledger)
+review = app.command()(record_commands.review)
 
 
 @app.command()

@@ -104,3 +104,31 @@ def _ran(line: "EvaluationLine", found: "Ledger") -> str:
     value = "not measured" if line.value is None else f"{line.value:g}"
     number = f"attempt {attempt.number} of {attempt.total}"
     return f"{line.protocol}, {line.tier} tier, {number}, {line.metric} {value} ({line.origin})"
+
+
+def review(
+    base: Annotated[str | None, typer.Option("--base", help="git commit to compare with")] = None,
+    before: Annotated[Path | None, typer.Option("--before", help="folder to compare with, instead of --base")] = None,
+    form: Annotated[Form, typer.Option("--format", help="how to print it")] = Form.md,
+    out: Annotated[Path | None, typer.Option("--out", help="file to write", show_default="stdout")] = None,
+    root: Root = Path(),
+) -> None:
+    """Say what changed submissions bring: problems, ranks and ties, claims and measurements, likeness, controls."""
+    from bench.base import open_base
+    from bench.errors import UsageProblem
+    from bench.files import write_atomically
+    from bench.review import make_review
+    from bench.review_text import review_json, review_markdown
+
+    if (base is None) == (before is None):
+        raise UsageProblem("name one of --base COMMIT and --before FOLDER")
+    name = base or str(before)
+    with open_base(root, name) as folder:
+        found = make_review(root, folder, name=name)
+    text = review_markdown(found) if form is Form.md else review_json(found)
+    if out is None:
+        typer.echo(text)
+    else:
+        write_atomically(out, text.encode())
+        typer.echo(f"{out}: {len(found.changed)} submissions changed, {found.problems} problems")
+    raise typer.Exit(1 if found.problems else 0)
