@@ -145,14 +145,25 @@ study = app.command()(study_command.study)
 
 @app.command()
 def validate(
-    paths: Annotated[list[Path], typer.Argument(help="submission folders")],
+    paths: Annotated[list[Path] | None, typer.Argument(help="submission folders")] = None,
     style: Annotated[ProblemStyle, typer.Option("--format", help="how to print findings")] = ProblemStyle.text,
+    changed_since: Annotated[
+        str | None, typer.Option("--changed-since", help="also those that changed since this git commit or folder")
+    ] = None,
+    root: Root = Path(),
 ) -> None:
     """Report every problem of submissions at once; measures nothing."""
+    from bench.errors import UsageProblem
     from bench.problems import exit_code, format_problems
+    from bench.similarity import similarity_problems
     from bench.validation import validate_folder
 
-    problems = [problem for path in paths for problem in validate_folder(path)]
+    if not paths and changed_since is None:
+        raise UsageProblem("name a submission folder, such as submissions/SLUG, or --changed-since COMMIT")
+    problems = []
+    for path in [*(paths or []), *record_commands.changed_folders(root, changed_since)]:
+        found = validate_folder(path)
+        problems += found if exit_code(found) else [*found, *similarity_problems(path)]
     typer.echo(format_problems(problems, style.value))
     raise typer.Exit(exit_code(problems))
 

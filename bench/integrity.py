@@ -210,3 +210,35 @@ def _bytes(folder: Path, place: str) -> bytes | None:
         return bytes(read_untrusted(folder, place, max(RESULT_LIMIT_BYTES, LEDGER_LIMIT_BYTES)))
     except (FileNotFoundError, RefusedArtifact):
         return None
+
+
+def changed_submissions(root: Path, base: Path) -> list[str]:
+    """Return the folders below submissions/ whose manifest, ledger, results or texts are not those of the base."""
+    now, before = (_folders(folder / "submissions") for folder in (root, base))
+    return sorted(name for name in now | before if _files(root, name) != _files(base, name))
+
+
+def _folders(submissions: Path) -> set[str]:
+    if not submissions.is_dir():
+        return set()
+    return {path.name for path in submissions.iterdir() if path.is_dir() and not path.is_symlink()}
+
+
+def _files(root: Path, slug: str) -> dict[str, str]:
+    """Return the digests of a submission's files but artifacts, which the manifest names by digest."""
+    folder = root / "submissions" / slug
+    if not folder.is_dir():
+        return {}
+    return {path: _digest(folder, path) for path, _ in list_entries(folder) if _counts(path)}
+
+
+def _counts(path: str) -> bool:
+    first = path.split("/", maxsplit=1)[0]
+    return path in (MANIFEST_NAME, LEDGER_NAME) or first == "results" or path.endswith((".md", "LICENSE"))
+
+
+def _digest(folder: Path, path: str) -> str:
+    try:
+        return hashlib.sha256(read_untrusted(folder, path, RESULT_LIMIT_BYTES)).hexdigest()
+    except (BenchError, OSError):
+        return "no regular file"

@@ -28,6 +28,18 @@ class Form(StrEnum):
     json = "json"
 
 
+def changed_folders(root: Path, since: str | None) -> list[Path]:
+    """Return the submission folders that are not as they were, none where nobody asks. since: a commit or a folder."""
+    from bench.base import open_base
+    from bench.integrity import changed_submissions
+
+    if since is None:
+        return []
+    with open_base(root, since) as base:
+        folders = [root / "submissions" / slug for slug in changed_submissions(root, base)]
+    return [folder for folder in folders if folder.is_dir()]
+
+
 def verify(paths: Paths = None, against: Against = None, as_json: Json = False, root: Root = Path()) -> None:
     """Check stored results: digests, seals, ledgers, and that every number follows from its cells."""
     from bench.base import open_base

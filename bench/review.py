@@ -3,13 +3,12 @@
 Knows verification and the boards; trains nothing, imports no torch.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.integrity import base_problems
+from bench.integrity import base_problems, changed_submissions
 from bench.leaderboard.attempts import history_words
 from bench.leaderboard.board import build_board
 from bench.leaderboard.board import standings as ue_standings
@@ -17,31 +16,23 @@ from bench.leaderboard.ranking import Standing, rank_text
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry, read_sources
 from bench.leaderboard.unlearning_order import standings as unlearning_standings
 from bench.leaderboard.unlearning_submission import unlearning_submission_contexts
-from bench.ledger import LEDGER_NAME, AnnotationLine, parse_ledger
+from bench.ledger import AnnotationLine, parse_ledger
 from bench.metrics.catalog import METRICS
 from bench.problems import Problem, visible
 from bench.protocol import Protocol
 from bench.review_text import Changed, Review, Section
-from bench.similarity import ALIKE, likenesses
+from bench.similarity import ALIKE, likenesses, neighbors
 from bench.store import StoredResult
-from bench.submission import MANIFEST_NAME, AnyManifest, Artifact, Checkpoint, load_submission
+from bench.submission import AnyManifest, Artifact, Checkpoint, load_submission
 from bench.unlearning_protocol import UnlearningProtocol
-from bench.untrusted import list_entries, read_untrusted
 from bench.validation import validate_folder
-from bench.verification import readable_submissions, verify
+from bench.verification import verify
 
-RECORD_LIMIT_BYTES = 64 * 1024 * 1024
 MOST_LINES = 12
 """Lines of one section; how many more there are is said."""
 
 Places = Mapping[str, tuple[str, ...]]
 """By slug: where a submission stands, a line for each board."""
-
-
-def changed_submissions(root: Path, base: Path) -> list[str]:
-    """Return the folders below submissions/ whose manifest, ledger, results or texts are not those of the base."""
-    now, before = (_folders(folder / "submissions") for folder in (root, base))
-    return sorted(name for name in now | before if _files(root, name) != _files(base, name))
 
 
 def make_review(root: Path, base: Path, *, name: str) -> Review:
@@ -77,7 +68,7 @@ def _changed(root: Path, base: Path, slug: str, found: list[str], sources: Sourc
         _section("Attempts", _attempts(entry)),
         _section("Where it stands", places.get(slug, ())),
         _section("Reported and measured", _gaps(entry)),
-        _section("Alike to stored artifacts", _alike(root, folder)),
+        _section("Alike to stored artifacts", _alike(folder)),
         _section("Controls", _controls(sources, entry)),
     ]
     method = entry.manifest.method.name if entry else ""
@@ -187,12 +178,12 @@ def _measured(stored: StoredResult, metric: str, condition: str) -> Iterator[tup
         yield stored.result.subject.protocol.id, value
 
 
-def _alike(root: Path, folder: Path) -> Iterator[str]:
+def _alike(folder: Path) -> Iterator[str]:
     try:
         submission = load_submission(folder)
     except BenchError:
         return
-    others = [item for item in readable_submissions(root) if item.slug != submission.slug]
+    others = neighbors(folder)
     known = {item.sha256: other.slug for other in others for item in _artifacts(other.folder)}
     for item in _artifacts(folder):
         if item.sha256 in known:
@@ -226,29 +217,3 @@ def _worded(problem: Problem) -> str:
 def _relative(root: Path, line: str) -> str:
     """Return a line without the part of its path that says where the checkout lies."""
     return line.replace(f"{root}/", "") if str(root) != "." else line
-
-
-def _folders(submissions: Path) -> set[str]:
-    if not submissions.is_dir():
-        return set()
-    return {path.name for path in submissions.iterdir() if path.is_dir() and not path.is_symlink()}
-
-
-def _files(root: Path, slug: str) -> dict[str, str]:
-    """Return the digests of a submission's files but artifacts, which the manifest names by digest."""
-    folder = root / "submissions" / slug
-    if not folder.is_dir():
-        return {}
-    return {path: _digest(folder, path) for path, _ in list_entries(folder) if _counts(path)}
-
-
-def _counts(path: str) -> bool:
-    first = path.split("/", maxsplit=1)[0]
-    return path in (MANIFEST_NAME, LEDGER_NAME) or first == "results" or path.endswith((".md", "LICENSE"))
-
-
-def _digest(folder: Path, path: str) -> str:
-    try:
-        return hashlib.sha256(read_untrusted(folder, path, RECORD_LIMIT_BYTES)).hexdigest()
-    except (BenchError, OSError):
-        return "no regular file"

@@ -4,7 +4,9 @@ May import numpy, bench.errors, records and bench.artifacts.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from bench.artifacts import Integers, read_perturbation
 from bench.errors import BenchError
 from bench.problems import Problem
 from bench.protocol import load_protocol, protocol_ids
-from bench.submission import Artifact, Manifest, Submission
+from bench.submission import MANIFEST_NAME, Artifact, Manifest, Submission, load_submission
 
 ALIKE = 0.7
 """Cosine from which two perturbations count as alike, on either sign. docs/results.md says what it was chosen by."""
@@ -80,8 +82,19 @@ def likenesses(submission: Submission, others: Iterable[Submission]) -> list[Lik
     return sorted(found, key=lambda item: (-abs(item.cosine), item.slug, item.path))
 
 
-def similarity_problems(submission: Submission, others: Iterable[Submission], manifest: str) -> list[Problem]:
-    """Return a warning for each perturbation that is alike to another submission's. manifest: its path, as shown."""
+def neighbors(folder: Path) -> list[Submission]:
+    """Return the other submissions beside a folder whose manifests can be read, by slug."""
+    found = []
+    for path in sorted(folder.absolute().parent.glob(f"*/{MANIFEST_NAME}")):
+        if path.parent.name != folder.absolute().name:
+            with suppress(BenchError):
+                found.append(load_submission(path.parent))
+    return found
+
+
+def similarity_problems(folder: Path) -> list[Problem]:
+    """Return a warning for each perturbation of a valid submission that is alike to one beside it."""
+    submission, manifest = load_submission(folder), str(folder / MANIFEST_NAME)
     remedy = "say in the summary what it shares with the other one, or hand in your own"
     return [
         Problem(
@@ -93,7 +106,7 @@ def similarity_problems(submission: Submission, others: Iterable[Submission], ma
             remedy,
             severity="warning",
         )
-        for item in likenesses(submission, others)
+        for item in likenesses(submission, neighbors(folder))
         if item.alike
     ]
 
