@@ -126,7 +126,7 @@ def review(
     root: Root = Path(),
 ) -> None:
     """Say what changed submissions bring: problems, ranks and ties, claims and measurements, likeness, controls."""
-    from bench.base import open_base
+    from bench.base import find_commit, open_base
     from bench.errors import UsageProblem
     from bench.files import write_atomically
     from bench.review import make_review
@@ -136,7 +136,7 @@ def review(
         raise UsageProblem("name one of --base COMMIT and --before FOLDER")
     name = base or str(before)
     with open_base(root, name) as folder:
-        found = make_review(root, folder, name=name)
+        found = make_review(root, folder, name=(find_commit(root, name) or name)[:12])
     text = review_markdown(found) if form is Form.md else review_json(found)
     if out is None:
         typer.echo(text)

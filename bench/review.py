@@ -77,7 +77,8 @@ def _changed(root: Path, base: Path, slug: str, found: list[str], sources: Sourc
 
 
 def _section(title: str, lines: Iterable[str]) -> Section:
-    kept = list(lines)
+    # Boards set units off with a narrow space, which a plain text would spell out.
+    kept = [line.replace("\u202f", " ") for line in lines]
     more = [f"and {len(kept) - MOST_LINES} more"] if len(kept) > MOST_LINES else []
     return Section(title, (*kept[:MOST_LINES], *more))
 

@@ -92,11 +92,15 @@ def read_runs(path: Path) -> tuple[Run, ...]:
     """Read the runs beside a result; none where there is no file. Raises CorruptResult."""
     if not path.exists():
         return ()
-    try:
-        return tuple(Run.model_validate_json(line) for line in path.read_bytes().splitlines())
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise CorruptResult(f"{path}: not a runs file: {_pointer(first['loc'])}: {first['msg']}") from error
+    runs: list[Run] = []
+    for line in path.read_bytes().splitlines():
+        try:
+            runs.append(Run.model_validate_json(line))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = _pointer((len(runs), *first["loc"]))
+            raise CorruptResult(f"{path}: {place}: not a runs file: {first['msg']}") from error
+    return tuple(runs)
 
 
 def result_files(path: Path) -> list[Path]:
