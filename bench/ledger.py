@@ -31,7 +31,7 @@ SCORES = {"ue": "test_accuracy", "unlearning": "retrain_distance"}
 RISING_ATTEMPTS = 3
 """From how many attempts on it is said that each was better than the one before."""
 
-Time = Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00)?$")]
+Time = Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|\+00:00))?$")]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Action = Literal["note", "withdraw", "restore"]
 

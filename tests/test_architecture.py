@@ -21,6 +21,7 @@ LAYERS = {
     "bench": "records",
     "bench.challenge_secret": "records",
     "bench.code_digest": "records",
+    "bench.comment": "records",
     "bench.files": "records",
     "bench.ledger": "records",
     "bench.machine": "records",
