@@ -26,7 +26,7 @@ from bench.store import RESULT_LIMIT_BYTES, StoredResult, read_result, read_runs
 from bench.submission import ARTIFACT_LIMIT_BYTES, MANIFEST_NAME, Artifact, Checkpoint, load_submission
 from bench.untrusted import list_entries, read_untrusted
 
-RESULT_SUFFIX, RUNS_SUFFIX = ".json", ".runs.jsonl"
+RESULT_SUFFIX, RUNS_SUFFIX, ARTIFACT_SUFFIX = ".json", ".runs.jsonl", ".safetensors"
 _BOUND = ("protocol", "tier", "key", "artifacts", "metric", "condition", "value")
 """What a ledger's line repeats of the result that it names."""
 
@@ -213,7 +213,7 @@ def _bytes(folder: Path, place: str) -> bytes | None:
 
 
 def changed_submissions(root: Path, base: Path) -> list[str]:
-    """Return the folders below submissions/ whose manifest, ledger, results or texts are not those of the base."""
+    """Return the folders below submissions/ that are not as in the base; artifacts count by their manifest alone."""
     now, before = (_folders(folder / "submissions") for folder in (root, base))
     return sorted(name for name in now | before if _files(root, name) != _files(base, name))
 
@@ -229,12 +229,11 @@ def _files(root: Path, slug: str) -> dict[str, str]:
     folder = root / "submissions" / slug
     if not folder.is_dir():
         return {}
-    return {path: _digest(folder, path) for path, _ in list_entries(folder) if _counts(path)}
-
-
-def _counts(path: str) -> bool:
-    first = path.split("/", maxsplit=1)[0]
-    return path in (MANIFEST_NAME, LEDGER_NAME) or first == "results" or path.endswith((".md", "LICENSE"))
+    return {
+        path: _digest(folder, path)
+        for path, mode in list_entries(folder)
+        if not stat.S_ISDIR(mode) and not path.endswith(ARTIFACT_SUFFIX)
+    }
 
 
 def _digest(folder: Path, path: str) -> str:
