@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -66,6 +67,8 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("zizmor", "--offline", "--quiet", ".github/workflows")
+    workflows = sorted(str(path) for path in Path(".github/workflows").glob("*.yml"))
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
     for name in LOCKS:
         if HOST_NAMES.search(Path(f"requirements/{name}.txt").read_text(encoding="utf-8")):
             session.error(f"requirements/{name}.txt names a host; write it with `nox -s lock`")
@@ -86,6 +89,29 @@ def site(session: nox.Session) -> None:
     session.run("bench", "render", "--check")
 
 
+@nox.session
+def submission(session: nox.Session) -> None:
+    """Judge the submissions that changed since a base, and build a preview: `nox -s submission -- ROOT BASE OUT`.
+
+    ROOT: checkout with the submissions, here by default. BASE: git commit, `main` by default. OUT: folder for
+    review/comment.md and preview/, build/ by default. All steps run; the session fails if one of them does.
+    """
+    root, base, out = (*session.posargs, *(".", "main", "build")[len(session.posargs) :])
+    preview, comment = Path(out).resolve() / "preview", Path(out).resolve() / "review" / "comment.md"
+    install(session, "run")
+    steps = (
+        ("validate", "--changed-since", base, "--format", "github"),
+        ("verify", "--against", base),
+        ("review", "--base", base, "--out", str(comment)),
+        ("render", "--out", str(preview)),
+        ("render", "--check", "--out", str(preview)),
+    )
+    with session.chdir(root):
+        failed = [step[0] for step in steps if not passed(session, "bench", *step)]
+    if failed:
+        session.error(f"failed: {', '.join(dict.fromkeys(failed))}")
+
+
 @nox.session(venv_backend="none")
 def lock(session: nox.Session) -> None:
     """Write requirements/ anew from pyproject.toml (needs uv); further arguments go to `uv pip compile`."""
@@ -103,3 +129,12 @@ def install(session: nox.Session, requirements: str) -> None:
     session.env["UV_PYTHON_DOWNLOADS"] = "never"
     session.install("--require-hashes", "-r", f"requirements/{requirements}.txt")
     session.install("--no-build-isolation", "--no-deps", "-e", ".")
+
+
+def passed(session: nox.Session, *command: str) -> bool:
+    """Run a command and say whether it succeeded, so that the steps after it run too."""
+    try:
+        session.run(*command)
+    except CommandFailed:
+        return False
+    return True

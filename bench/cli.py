@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench import __version__, import_command, study_command, unlearning_command
+from bench import __version__, import_command, record_commands, study_command, unlearning_command
 from bench.errors import Interrupted
 from bench.exits import run_app
 from bench.problems import printable
@@ -136,14 +136,25 @@ study = app.command()(study_command.study)
 
 @app.command()
 def validate(
-    paths: Annotated[list[Path], typer.Argument(help="submission folders")],
+    paths: Annotated[list[Path] | None, typer.Argument(help="submission folders")] = None,
     style: Annotated[ProblemStyle, typer.Option("--format", help="how to print findings")] = ProblemStyle.text,
+    changed_since: Annotated[
+        str | None, typer.Option("--changed-since", help="also those that changed since this git commit or folder")
+    ] = None,
+    root: Root = Path(),
 ) -> None:
     """Report every problem of submissions at once; measures nothing."""
+    from bench.errors import UsageProblem
     from bench.problems import exit_code, format_problems
+    from bench.similarity import similarity_problems
     from bench.validation import validate_folder
 
-    problems = [problem for path in paths for problem in validate_folder(path)]
+    if not paths and changed_since is None:
+        raise UsageProblem("name a submission folder, such as submissions/SLUG, or --changed-since COMMIT")
+    problems = []
+    for path in [*(paths or []), *record_commands.changed_folders(root, changed_since)]:
+        found = validate_folder(path)
+        problems += found if exit_code(found) else [*found, *similarity_problems(path)]
     typer.echo(format_problems(problems, style.value))
     raise typer.Exit(exit_code(problems))
 
@@ -184,25 +195,10 @@ def evaluate(
     _print_evaluated(done, as_json=as_json)
 
 
-@app.command()
-def verify(
-    paths: Annotated[list[Path] | None, typer.Argument(help="submission folders or result files")] = None,
-    as_json: Json = False,
-    root: Root = Path(),
-) -> None:
-    """Check stored results: digests, seals, and that every number follows from its cells."""
-    from bench.verification import verify as verify_results
-
-    count, problems = verify_results(root, paths or [root / "submissions"])
-    if as_json:
-        typer.echo(json.dumps({"schema": "bench.verification/1", "results": count, "problems": problems}, indent=2))
-    else:
-        for problem in problems:
-            typer.echo(printable(problem))
-        typer.echo(f"{count} results checked, {len(problems)} problems")
-    if not problems:  # what contradicts itself has no controls to speak of
-        _say_canaries(root)
-    raise typer.Exit(1 if problems else 0)
+verify = app.command()(record_commands.verify)
+annotate = app.command()(record_commands.annotate)
+ledger = app.command()(record_commands.ledger)
+review = app.command()(record_commands.review)
 
 
 @app.command()
@@ -282,17 +278,6 @@ def doctor(as_json: Json = False) -> None:
         for finding in findings:
             typer.echo(f"{finding.status:<8}{finding.name}: {finding.detail}")
     raise typer.Exit(5 if any(finding.status == "broken" for finding in findings) else 0)
-
-
-def _say_canaries(root: Path) -> bool:
-    """Print the controls that are out of band; say whether there are any."""
-    from bench.leaderboard.canaries import out_of_band
-    from bench.leaderboard.sources import read_sources
-
-    lines = out_of_band(read_sources(root))
-    for line in lines:
-        typer.echo(line, err=True)
-    return bool(lines)
 
 
 def _print_plan(plans: "list[Plan]", missing: set[str], *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.attempts import enter_stored, store_result
 from bench.errors import InvalidSubmission, RefusedArtifact, UsageProblem
 from bench.execution.cache import CachedCell, CellCache
 from bench.execution.events import Listener
@@ -18,7 +19,7 @@ from bench.planning import Job, Plan, make_plan
 from bench.problems import exit_code, format_problems
 from bench.protocol import Tier
 from bench.results import AnyCell, Outcome, ReferenceRef, Result, Run, build_result, rounded
-from bench.store import belongs_to, load_results, write_result
+from bench.store import belongs_to, load_results
 from bench.submission import Submission, load_submission
 from bench.unlearning_protocol import load_any_protocol
 from bench.validation import validate_folder
@@ -162,6 +163,7 @@ def _chosen_protocols(submission: Submission, protocols: Sequence[str]) -> Seque
 def _conclude(plan: Plan, known: KnownCells, trained: set[str], options: Options) -> Evaluated:
     """Return the stored result of a plan, or assemble and store it."""
     if plan.stored and not options.fresh:
+        enter_stored(plan.submission.folder)
         stored = next(item for item in load_results(plan.submission.folder) if item.path == plan.stored)
         return Evaluated(plan, plan.stored, stored.result, trained=0)
     own = tuple(_finished(known, job) for job in plan.own)
@@ -176,7 +178,7 @@ def _conclude(plan: Plan, known: KnownCells, trained: set[str], options: Options
     )
     result = build_result(plan.subject, outcome)
     replications = _replications(plan, known, trained) if options.fresh else ()
-    path = write_result(result, _describe_run(plan, result, known), plan.submission.folder)
+    path = store_result(result, _describe_run(plan, result, known), plan.submission.folder)
     return Evaluated(plan, path, result, len(trained & {job.key for job in plan.own}), replications)
 
 

@@ -124,20 +124,26 @@ def read_runs(path: Path) -> tuple[Run, ...]:
     """Read the runs beside a result; none where there is no file. Raises CorruptResult."""
     try:
         lines = _content(path, RUNS_LIMIT_BYTES).splitlines()
-        runs = tuple(Run.model_validate_json(line) for line in lines[:RUNS_LIMIT])
     except FileNotFoundError:
         return ()
     except RefusedArtifact as error:
         raise CorruptResult(str(error)) from error
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise CorruptResult(f"{_shown(path)}: not a runs file: {_finding(first)}") from error
+    runs = tuple(_run(path, index, line) for index, line in enumerate(lines[:RUNS_LIMIT]))
     if len(lines) > RUNS_LIMIT:
         raise CorruptResult(f"{_shown(path)}: holds {len(lines)} runs, at most {RUNS_LIMIT} are read")
     for index, run in enumerate(runs):
         for pointer, text in run_findings(run):
             raise CorruptResult(f"{_shown(path)}: /{index}{pointer}: {text}")
     return runs
+
+
+def _run(path: Path, index: int, line: bytes) -> Run:
+    try:
+        return Run.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        first["loc"] = (index, *first["loc"])
+        raise CorruptResult(f"{_shown(path)}: not a runs file: {_finding(first)}") from error
 
 
 def result_files(path: Path) -> list[Path]:

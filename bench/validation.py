@@ -38,7 +38,7 @@ from bench.untrusted import list_entries
 
 __all__ = ["Problem", "check_perturbation", "exit_code", "format_problems", "validate_folder"]
 
-_OWN_FILES = frozenset({MANIFEST_NAME, "README.md", "LICENSE"})
+_OWN_FILES = frozenset({MANIFEST_NAME, "README.md", "LICENSE", "ledger.jsonl"})
 _RESULT_FILE = re.compile(r"results/[a-z0-9.-]{2,100}/[0-9a-f]{16}(?:\.runs\.jsonl|\.json)")
 
 

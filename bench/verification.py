@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.data.identity import data_refs, pin_stated
 from bench.errors import BenchError, CorruptResult
+from bench.integrity import folder_problems, submission_folders
 from bench.problems import visible
 from bench.protocol import Cell, Protocol
 from bench.results import (
@@ -39,7 +40,8 @@ def verify(root: Path, paths: Iterable[Path]) -> tuple[int, list[str]]:
     reference, problems = _reference(root)
     for file in files:
         problems += _verify_file(file, reference)
-    problems += [problem for path in paths if path.is_dir() for problem in _lost_runs(path)]
+    for path in paths:
+        problems += [*_lost_runs(path), *_record_problems(path)] if path.is_dir() else _entry_problems(path)
     return len(files), list(dict.fromkeys(problems))
 
 
@@ -247,6 +249,18 @@ def _differences(stored: tuple[Measurement, ...], expected: tuple[Measurement, .
     for index, (found, follows) in enumerate(zip(stored, expected, strict=True)):
         if found != follows:
             yield f"/outcome/measurements/{index}: {found.metric} does not follow from the cells"
+
+
+def _record_problems(path: Path) -> list[str]:
+    return [problem for folder in submission_folders(path) for problem in folder_problems(folder)]
+
+
+def _entry_problems(path: Path) -> list[str]:
+    """Return what the ledger of its submission says against one result file."""
+    folder = path.absolute().parents[2]
+    names = (str(folder / path.absolute().relative_to(folder)), path.stem)
+    found = folder_problems(folder) if submission_folders(folder) == [folder] else []
+    return [problem for problem in found if any(name in problem for name in names)]
 
 
 def _lost_runs(folder: Path) -> list[str]:

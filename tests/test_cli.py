@@ -39,15 +39,18 @@ def run(capsys):
 
 def test_the_commands_are_the_documented_ones():
     assert COMMANDS == [
+        "annotate",
         "challenge",
         "craft",
         "doctor",
         "evaluate",
         "explain",
         "import",
+        "ledger",
         "list",
         "new",
         "render",
+        "review",
         "serve",
         "study",
         "unlearn",

@@ -273,7 +273,10 @@ class ResultSection:
 
 @dataclass(frozen=True)
 class StoredRow:
-    """One line of the list of all results. state: shown, superseded, or why it is not on the board."""
+    """One line of the list of all results. state: shown, superseded, or why it is not on the board.
+
+    attempt: which of the submission's artifacts it measured; notes: what was said about it since, oldest first.
+    """
 
     protocol: str
     tier: str
@@ -281,6 +284,9 @@ class StoredRow:
     name: str
     raw: str
     state: str
+    attempt: str = ""
+    withdrawn: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

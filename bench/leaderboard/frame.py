@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from bench.leaderboard.attempts import attempt_words
 from bench.leaderboard.shelf import Shelved
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
 from bench.protocol import Protocol
@@ -19,6 +20,7 @@ MEASUREMENT_COLUMNS = (
     "role",
     "tier",
     "result",
+    "attempt",
     "condition",
     "primary",
     "metric",
@@ -161,6 +163,7 @@ def _measurement_rows(entry: Entry | UnlearningEntry, result: Result) -> Iterabl
             "role": entry.role,
             "tier": result.subject.tier,
             "result": result.name,
+            "attempt": attempt_words(entry.ledger, result),
             "condition": measurement.condition,
             "primary": measurement.condition in primary,
             "metric": measurement.metric,

@@ -18,11 +18,13 @@ from pydantic import ValidationError
 from bench.errors import CorruptResult, InvalidSubmission, RefusedArtifact
 from bench.files import write_atomically
 from bench.leaderboard.crew import spread
+from bench.ledger import LEDGER_LIMIT_BYTES, LEDGER_NAME, Ledger, read_ledger
 from bench.problems import visible
 from bench.records import Record
 from bench.results import Result, Run
 from bench.store import belongs_to, read_result, read_runs, result_paths, runs_path, stored_bytes
 from bench.submission import MANIFEST_NAME, MANIFESTS, AnyManifest, parse_any_manifest, read_manifest
+from bench.untrusted import read_untrusted
 
 INDEX = "shelf.json"
 OPEN_AT_ONCE = 512
@@ -32,8 +34,9 @@ OPEN_AT_ONCE = 512
 class Head(Record):
     """What is known of a stored result without opening it.
 
-    path: inside the submission's folder. sha256: of the document and its runs. owned: whether it measured the artifacts
-    that the manifest pins. ended: when the last run that found it ended, empty where no run is recorded.
+    path: inside the submission's folder. sha256: of document and runs. owned: whether it measured the artifacts
+    that the manifest pins. withdrawn: what the ledger says. ended: when the last run that found it ended, empty where
+    no run is recorded.
     """
 
     path: str
@@ -44,6 +47,7 @@ class Head(Record):
     protocol_sha256: str
     tier: Literal["quick", "full"]
     owned: bool
+    withdrawn: bool
     ended: str
 
     @property
@@ -55,7 +59,7 @@ class Head(Record):
 class Kept(Record):
     """A submission as the index keeps it: its manifest as JSON and the heads of its results by path."""
 
-    manifest_sha256: str
+    sources: tuple[str, str]
     track: Literal["ue", "unlearning"]
     manifest: str
     heads: tuple[Head, ...]
@@ -103,11 +107,14 @@ class Shelved:
 
 @dataclass(frozen=True)
 class Shelf:
-    """One submission's folder: manifest and results, in the order of protocol and file name."""
+    """One submission's folder: manifest and results, in the order of protocol and file name.
+
+    sources: digests of the manifest's text and of the ledger, empty without one.
+    """
 
     folder: Path
     manifest: AnyManifest
-    manifest_sha256: str
+    sources: tuple[str, str]
     results: tuple[Shelved, ...]
 
 
@@ -139,7 +146,7 @@ class _Surveyed:
 
     folder: Path
     manifest: AnyManifest
-    manifest_sha256: str
+    sources: tuple[str, str]
     files: dict[str, str]
     known: dict[str, Head]
 
@@ -150,21 +157,22 @@ class _Surveyed:
 
 def _survey(folder: Path, kept: Kept | None) -> _Surveyed:
     text = read_manifest(folder)
-    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    sources = (hashlib.sha256(text.encode()).hexdigest(), _ledger_digest(folder))
     files = {path.relative_to(folder).as_posix(): _digest(path) for path in result_paths(folder)}
-    if kept is None or kept.manifest_sha256 != sha256:
-        return _Surveyed(folder, parse_any_manifest(text), sha256, files, {})
+    if kept is None or kept.sources != sources:
+        return _Surveyed(folder, parse_any_manifest(text), sources, files, {})
     known = {head.path: head for head in kept.heads if files.get(head.path) == head.sha256}
-    return _Surveyed(folder, MANIFESTS[kept.track].model_validate_json(kept.manifest), sha256, files, known)
+    return _Surveyed(folder, MANIFESTS[kept.track].model_validate_json(kept.manifest), sources, files, known)
 
 
 def _examine(task: tuple[Path, AnyManifest, Sequence[str]]) -> dict[str, Head]:
     """Check results of one folder in full and return what is to be known of them, by path."""
     folder, manifest, paths = task
-    return {path: _head(folder, path, manifest) for path in paths}
+    ledger = read_ledger(folder)
+    return {path: _head(folder, path, manifest, ledger) for path in paths}
 
 
-def _head(folder: Path, name: str, manifest: AnyManifest) -> Head:
+def _head(folder: Path, name: str, manifest: AnyManifest, ledger: Ledger) -> Head:
     path = folder / name
     sha256 = _digest(path)
     result, runs = read_result(path), read_runs(runs_path(path))
@@ -178,13 +186,30 @@ def _head(folder: Path, name: str, manifest: AnyManifest) -> Head:
         protocol_sha256=result.subject.protocol.sha256,
         tier=result.subject.tier,
         owned=belongs_to(result, manifest),
+        withdrawn=ledger.withdrawal(result.id) is not None,
         ended=max((run.ended for run in runs), default=""),
     )
 
 
 def _shelf(item: _Surveyed, new: dict[str, Head]) -> Shelf:
     heads = [item.known.get(path) or new[path] for path in item.files]
-    return Shelf(item.folder, item.manifest, item.manifest_sha256, tuple(Shelved(item.folder, head) for head in heads))
+    return Shelf(item.folder, item.manifest, item.sources, tuple(Shelved(item.folder, head) for head in heads))
+
+
+@lru_cache(maxsize=OPEN_AT_ONCE)
+def ledger_of(folder: Path, sha256: str) -> Ledger:
+    """Return the ledger of a submission. Raises CorruptResult if it is broken or not the one that was digested."""
+    ledger = read_ledger(folder)
+    if _ledger_digest(folder) != sha256:
+        raise CorruptResult(f"{folder / LEDGER_NAME}: changed while the site was built; build it again")
+    return ledger
+
+
+def _ledger_digest(folder: Path) -> str:
+    try:
+        return hashlib.sha256(read_untrusted(folder, LEDGER_NAME, LEDGER_LIMIT_BYTES)).hexdigest()
+    except FileNotFoundError:
+        return ""
 
 
 def _digest(path: Path) -> str:
@@ -224,7 +249,7 @@ def _load_index(cache: Path | None, code: str) -> dict[str, Kept]:
 def _save_index(cache: Path, code: str, shelves: Sequence[Shelf]) -> None:
     folders = {
         shelf.folder.name: Kept(
-            manifest_sha256=shelf.manifest_sha256,
+            sources=shelf.sources,
             track=shelf.manifest.track,
             manifest=shelf.manifest.model_dump_json(by_alias=True),
             heads=tuple(item.head for item in shelf.results),

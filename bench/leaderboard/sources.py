@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar, get_type_hints
 
 from bench.leaderboard.memory import Memory
-from bench.leaderboard.shelf import Head, Shelved, read_shelves
+from bench.leaderboard.shelf import Head, Shelved, ledger_of, read_shelves
+from bench.ledger import Ledger
 from bench.protocol import Protocol
 from bench.results import CheckpointResult
 from bench.submission import Manifest, UnlearningManifest
@@ -32,12 +33,18 @@ Value = TypeVar("Value")
 class Stored(Generic[ManifestOf]):
     """A submission of one track with all its stored results, in the order of protocol and file name.
 
-    manifest_sha256: digest of the manifest's text.
+    sources: digests of the manifest's text and of the ledger, empty without one.
     """
 
+    folder: Path
     manifest: ManifestOf
     results: tuple[Shelved, ...]
-    manifest_sha256: str
+    sources: tuple[str, str]
+
+    @property
+    def ledger(self) -> Ledger:
+        """The attempts, and what was said about results. Raises CorruptResult."""
+        return ledger_of(self.folder, self.sources[1])
 
     @property
     def slug(self) -> str:
@@ -57,18 +64,19 @@ class Stored(Generic[ManifestOf]):
     def shown(self, protocol: AnyProtocol) -> Shelved | None:
         """Return the result that a board shows, None where no result answers this protocol as it is worded now.
 
-        A result of another artifact than the manifest pins is never shown.
+        A result of another artifact than the manifest pins is never shown, nor one that was withdrawn.
         The full tier goes before the quick one, then the latest run, then the larger id.
         """
-        of_protocol = [stored for stored in self.results if stored.head.protocol == protocol.id and stored.head.owned]
-        answers = [stored for stored in of_protocol if stored.head.protocol_sha256 == protocol_digest(protocol)]
+        heads = (stored for stored in self.results if stored.head.protocol == protocol.id)
+        valid = (stored for stored in heads if stored.head.owned and not stored.head.withdrawn)
+        answers = [stored for stored in valid if stored.head.protocol_sha256 == protocol_digest(protocol)]
         return max(answers, key=_precedence, default=None)
 
     def state(self, protocol: AnyProtocol | None = None) -> str:
-        """Return a digest of the manifest and of all results, or of those of one protocol."""
+        """Return a digest of the manifest, the ledger and all results, or of those of one protocol."""
         heads: list[Head] = [stored.head for stored in self.results]
         states: list[str] = [head.sha256 for head in heads if protocol is None or head.protocol == protocol.id]
-        return hashlib.sha256("\n".join([self.manifest_sha256, *states]).encode()).hexdigest()
+        return hashlib.sha256("\n".join([*self.sources, *states]).encode()).hexdigest()
 
     def belongs_on(self, protocol: AnyProtocol) -> bool:
         """Say whether the submission belongs on a protocol's board: it names it or has a result of it."""
@@ -198,7 +206,8 @@ def read_sources(
     """Read what lies below `<root>/submissions`, against the bundled protocols or those given.
 
     A submission whose manifest cannot be read, an unfinished one for instance, is left out and named in `left_out`.
-    cache, code: see `read_shelves`. Raises CorruptResult: a page is never made from a result that contradicts itself.
+    cache, code: see `read_shelves`. Raises CorruptResult: a page is never made from a result or
+    a ledger that contradicts itself.
     """
     known = {name: load_any_protocol(name) for name in all_protocol_ids()} if protocols is None else dict(protocols)
     ordered = [known[name] for name in sorted(known)]
@@ -206,7 +215,7 @@ def read_sources(
     return Sources(
         protocols={protocol.id: protocol for protocol in ordered if isinstance(protocol, Protocol)},
         entries=tuple(
-            Entry(shelf.manifest, shelf.results, shelf.manifest_sha256)
+            Entry(shelf.folder, shelf.manifest, shelf.results, shelf.sources)
             for shelf in shelves
             if isinstance(shelf.manifest, Manifest)
         ),
@@ -216,7 +225,7 @@ def read_sources(
             protocol.id: protocol for protocol in ordered if isinstance(protocol, UnlearningProtocol)
         },
         unlearning_entries=tuple(
-            UnlearningEntry(shelf.manifest, shelf.results, shelf.manifest_sha256)
+            UnlearningEntry(shelf.folder, shelf.manifest, shelf.results, shelf.sources)
             for shelf in shelves
             if isinstance(shelf.manifest, UnlearningManifest)
         ),

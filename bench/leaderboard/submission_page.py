@@ -5,6 +5,7 @@ Imports pandas through figures; never torch.
 
 from collections.abc import Mapping
 
+from bench.leaderboard.attempts import attempt_words, history_words, note_words
 from bench.leaderboard.board import standings
 from bench.leaderboard.contexts import (
     CheckRow,
@@ -42,6 +43,7 @@ from bench.leaderboard.wording import (
     time_words,
     yes_no,
 )
+from bench.ledger import Ledger
 from bench.metrics.catalog import METRICS
 from bench.protocol import Protocol
 from bench.results import Measurement, Result, Run
@@ -203,6 +205,7 @@ def _result_facts(entry: Entry, protocol: Protocol, result: Result) -> tuple[Fac
     return (
         *(digests or (Fact("Artifact measured", "none: the training images as they are"),)),
         *kind,
+        *attempt_facts(entry.ledger, result),
         Fact("Question (key)", result.key, code=True),
         Fact("Finding (id)", result.id, code=True),
         Fact("Evaluator code", result.subject.evaluator.code_sha256, code=True),
@@ -266,9 +269,27 @@ def stored_row(sources: Sources, entry: Entry | UnlearningEntry, stored: Shelved
         state = "protocol no longer known"
     elif protocol_digest(protocol) != head.protocol_sha256:
         state = "answers an earlier wording of the protocol, not on the board"
+    elif head.withdrawn:
+        state = "withdrawn, not on the board"
     elif not entry.owns(stored):
         state = "of another artifact, not on the board"
     else:
         state = "shown" if entry.shown(protocol) == stored else "superseded"
     ended = time_words(last_run(stored))
-    return StoredRow(head.protocol, TIER_WORDS[head.tier], ended, head.name, raw_name(stored), state)
+    return StoredRow(
+        head.protocol,
+        TIER_WORDS[head.tier],
+        ended,
+        head.name,
+        raw_name(stored),
+        state,
+        attempt=attempt_words(entry.ledger, stored.result),
+        withdrawn=head.withdrawn,
+        notes=note_words(entry.ledger, stored.result),
+    )
+
+
+def attempt_facts(ledger: Ledger, result: Result) -> tuple[Fact, ...]:
+    """Return what the ledger says about how a result came about, and what was said about it since."""
+    notes = tuple(Fact("Said since", note) for note in note_words(ledger, result))
+    return (Fact("Attempt, by the ledger", history_words(ledger, result)), *notes)

@@ -10,7 +10,7 @@ from bench.leaderboard.figures import DataTable, Figure
 from bench.leaderboard.frame import seeds_of
 from bench.leaderboard.shelf import Shelved
 from bench.leaderboard.sources import Anchor, Sources, UnlearningEntry
-from bench.leaderboard.submission_page import check_rows, raw_name, reported_rows, run_rows, stored_row
+from bench.leaderboard.submission_page import attempt_facts, check_rows, raw_name, reported_rows, run_rows, stored_row
 from bench.leaderboard.unlearning_charts import ORIGINAL, OWN, RETRAINED
 from bench.leaderboard.unlearning_contexts import (
     ProbeLine,
@@ -185,7 +185,7 @@ def _section(
         controls=control_table(cells),
         control_words=control_sentences(cells, protocol.metrics.equivalence_margin),
         figures=_figures(cells, name=protocol.id),
-        facts=_result_facts(result),
+        facts=_result_facts(entry, result),
         checks=check_rows(result),
         runs=run_rows(stored),
         raw=raw_name(stored),
@@ -308,11 +308,12 @@ def _probe_line(key: str, label: str, result: Result, anchors: Mapping[Anchor, R
     )
 
 
-def _result_facts(result: Result) -> tuple[Fact, ...]:
+def _result_facts(entry: UnlearningEntry, result: Result) -> tuple[Fact, ...]:
     subject = result.subject
     return (
         Fact("Checkpoints measured", str(len(subject.artifacts))),
         Fact("Commitment to the secret of the kits", subject.challenge or "none", code=True),
+        *attempt_facts(entry.ledger, result),
         Fact("Question (key)", result.key, code=True),
         Fact("Finding (id)", result.id, code=True),
         Fact("Evaluator code", subject.evaluator.code_sha256, code=True),
