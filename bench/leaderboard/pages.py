@@ -88,8 +88,8 @@ def build_files(root: Path, *, protocols: Mapping[str, AnyProtocol] | None = Non
     """Return every file of the site by its path, nothing written but the cache of drawings."""
     sources = read_sources(root, protocols=protocols)
     gathered = [(page.template, context) for page in PAGES for context in page.gather(sources)]
-    assets = static_assets(drawing.bundle())
-    renderer = Renderer(drawing.Painter(root / ".bench" / "drawings").svg, assets)
+    assets = static_assets(drawing.bundle(root / ".bench" / "drawings"))
+    renderer = Renderer(drawing.Painter(root / ".bench" / "drawings").draw, assets)
     files = {asset.path: asset.content for asset in assets.values()}
     files |= {context.path: renderer.render(template, context) for template, context in gathered}
     return dict(sorted({**files, **_downloads(sources)}.items()))
