@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.files import write_atomically
-from bench.leaderboard.charts import VEGA_LITE, Spec
+from bench.leaderboard.charting import VEGA_LITE, Spec
 from bench.leaderboard.painting.paint import paint
 from bench.leaderboard.painting.subset import OutsideSubset
 from bench.records import canonical_bytes

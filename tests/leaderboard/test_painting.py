@@ -1,16 +1,17 @@
 """Painted drawings against those of the charting library, which is the oracle: same shapes, same texts, same size."""
 
 import itertools
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import pandas as pd
 import pytest
 from drawn import Drawing, differences, read_drawing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.leaderboard import charts, unlearning_charts
-from bench.leaderboard.charts import CLEAN, CONTROL, ENTRY, REFERENCE, THIS, Spec
+from bench.leaderboard.charting import Row, Spec
+from bench.leaderboard.charts import CLEAN, CONTROL, ENTRY, REFERENCE, THIS
 from bench.leaderboard.drawing import Painter
 from bench.leaderboard.painting.paint import paint
 from bench.leaderboard.painting.subset import OutsideSubset
@@ -26,33 +27,34 @@ roles = st.sampled_from([ENTRY, CONTROL, REFERENCE])
 percents = st.floats(0, 100).map(lambda value: round(value, 4))
 
 
+def rows_of(columns: list[str], found: Iterable[tuple[Any, ...]]) -> list[Row]:
+    return [dict(zip(columns, values, strict=True)) for values in found]
+
+
 def interval_spec(found: list[tuple[str, str, float, float | None]]) -> Spec:
-    rows = pd.DataFrame(
-        [
-            {
-                "name": name,
-                "role": role,
-                "value": value,
-                "low": NAN if half is None else value - half,
-                "high": NAN if half is None else value + half,
-                "text": "",
-            }
-            for name, role, value, half in found
-        ]
-    )
+    rows = [
+        {
+            "name": name,
+            "role": role,
+            "value": value,
+            "low": NAN if half is None else value - half,
+            "high": NAN if half is None else value + half,
+            "text": "",
+        }
+        for name, role, value, half in found
+    ]
     return charts.interval_chart(rows, name="board", title="Clean test accuracy (%)", description="d")
 
 
 def tradeoff_spec(found: list[tuple[str, str, float, float]]) -> Spec:
-    rows = pd.DataFrame(found, columns=["name", "role", "x", "y"])
-    rows["label"] = [name[:12] for name in rows["name"]]
+    rows = [{"name": name, "role": role, "x": x, "y": y, "label": name[:12]} for name, role, x, y in found]
     return charts.tradeoff_chart(rows, name="tradeoff", x_title="x (%)", y_title="y", description="d")
 
 
 def seed_spec(this: list[float], clean: list[float]) -> Spec:
     found = [(THIS, str(seed), value) for seed, value in enumerate(this)]
     found += [(CLEAN, str(seed), value) for seed, value in enumerate(clean)]
-    rows = pd.DataFrame(found, columns=["series", "seed", "value"])
+    rows = rows_of(["series", "seed", "value"], found)
     return charts.seed_chart(rows, name="p-seeds", title="Tavg. WAVE (ratio)", description="d")
 
 
@@ -62,7 +64,7 @@ def epoch_spec(curves: list[list[float]], top: float | None) -> Spec:
         for index, curve in enumerate(curves)
         for epoch, value in enumerate(curve, start=1)
     ]
-    rows = pd.DataFrame(found, columns=["series", "seed", "epoch", "value"])
+    rows = rows_of(["series", "seed", "epoch", "value"], found)
     return charts.epoch_chart(rows, name="p-curves", title="clean test accuracy (%)", description="d", top=top)
 
 
@@ -72,28 +74,26 @@ def sal_spec(layers: list[str], values: list[list[float]], top: float) -> Spec:
         for epoch, column in enumerate(values, start=1)
         for index, (layer, value) in enumerate(zip(layers, column, strict=False))
     ]
-    rows = pd.DataFrame(found, columns=["epoch", "layer", "sal", "learnable"])
+    rows = rows_of(["epoch", "layer", "sal", "learnable"], found)
     return charts.sal_chart(rows, name="p-sal", top=top, description="d")
 
 
 def forgetting_spec(found: list[tuple[str, str, float, float, float | None]]) -> Spec:
-    rows = pd.DataFrame(
-        [
-            {
-                "name": name,
-                "role": role,
-                "x": x,
-                "y": y,
-                "x_low": NAN if half is None else x - half,
-                "x_high": NAN if half is None else x + half,
-                "y_low": NAN if half is None else max(y - half / 10, 0),
-                "y_high": NAN if half is None else y + half / 10,
-                "text": "",
-                "label": name[:12],
-            }
-            for name, role, x, y, half in found
-        ]
-    )
+    rows = [
+        {
+            "name": name,
+            "role": role,
+            "x": x,
+            "y": y,
+            "x_low": NAN if half is None else x - half,
+            "x_high": NAN if half is None else x + half,
+            "y_low": NAN if half is None else max(y - half / 10, 0),
+            "y_high": NAN if half is None else y + half / 10,
+            "text": "",
+            "label": name[:12],
+        }
+        for name, role, x, y, half in found
+    ]
     return unlearning_charts.forgetting_chart(
         rows, name="tradeoff", tolerance=1.0, x_title="points", y_title="distance", description="d"
     )
@@ -105,51 +105,52 @@ def roc_spec(series: list[str], rates: list[float]) -> Spec:
         for name in series
         for rate in [*rates, 1.0]
     ]
-    rows = pd.DataFrame(found, columns=["series", "fpr", "tpr", "low", "high"])
+    rows = rows_of(["series", "fpr", "tpr", "low", "high"], found)
     return unlearning_charts.roc_chart(rows, name="p-roc", description="d")
 
 
 def score_spec(densities: list[float], *, original: bool) -> Spec:
     edges = [-3.5 + 0.5 * index for index in range(len(densities) + 1)]
-    bars = pd.DataFrame(
-        {"left": edges[:-1], "right": edges[1:], "density": densities, "count": [int(9 * value) for value in densities]}
-    )
+    bars = rows_of(["left", "right", "density", "count"], zip(edges, edges[1:], densities, range(99), strict=False))
     found = [(IDEAL, edge, 0.1) for edge in edges]
     if original:
         found += [(ORIGINAL, end, 0.2) for left, right in itertools.pairwise(edges) for end in (left, right)]
-    lines = pd.DataFrame(found, columns=["series", "score", "density"])
+    lines = rows_of(["series", "score", "density"], found)
     return unlearning_charts.score_chart(bars, lines, name="p-scores", description="d")
 
 
-SPECS = {
-    "intervals": interval_spec(
+CASES: dict[str, Callable[[], Spec]] = {
+    "intervals": lambda: interval_spec(
         [("Fog", ENTRY, 10.0, 1.5), ("AVATAR To. (Ty)", CONTROL, 96.0, None), ("W" * 60, REFERENCE, 97.5, 2.0)]
     ),
-    "one interval": interval_spec([("Fog", ENTRY, 10.0, None)]),
-    "equal intervals": interval_spec([("a", ENTRY, 50.0, 0.0), ("b", ENTRY, 50.0, 0.0)]),
-    "hostile intervals": interval_spec(
+    "one interval": lambda: interval_spec([("Fog", ENTRY, 10.0, None)]),
+    "equal intervals": lambda: interval_spec([("a", ENTRY, 50.0, 0.0), ("b", ENTRY, 50.0, 0.0)]),
+    "hostile intervals": lambda: interval_spec(
         [("</text><script>alert(1)</script>", ENTRY, 5.0, 1.0), ("&amp;", ENTRY, 6.0, 1)]
     ),
-    "tradeoff": tradeoff_spec(
+    "tradeoff": lambda: tradeoff_spec(
         [("Fog", ENTRY, 10.0, 0.2), ("<b>", REFERENCE, 96.0, 3.35), ("none", CONTROL, 97.0, 1.0)]
     ),
-    "one point": tradeoff_spec([("Fog", ENTRY, 0.0, 0.0)]),
-    "points at the edge": tradeoff_spec([("Fog", ENTRY, 100.0, 1.0), ("Sleet", ENTRY, 0.0, 0.0), ("x", ENTRY, 100, 0)]),
-    "seeds": seed_spec([10.0, 12.5, 9.0], [96.0, 97.0, 95.5]),
-    "one seed": seed_spec([0.75], []),
-    "eleven seeds": seed_spec([0.1 * index for index in range(11)], [1.0] * 11),
-    "curves": epoch_spec([[10, 50, 100.0], [20, 60, 100.0], [0, 0, 0.0]], 100),
-    "curves of any height": epoch_spec([[1.0, 5, 3, 20], [9.0, 8, 8, 7]], None),
-    "map": sal_spec(["conv1.weight", "W" * 40, "fc"], [[0.0, 0.5, 1.0], [0.2, 0.3, 0.9]], 1.0),
-    "wide map": sal_spec(["a", "b"], [[0.001 * epoch, 0.002] for epoch in range(40)], 0.04),
-    "forgetting": forgetting_spec(
+    "one point": lambda: tradeoff_spec([("Fog", ENTRY, 0.0, 0.0)]),
+    "points at the edge": lambda: tradeoff_spec(
+        [("Fog", ENTRY, 100.0, 1.0), ("Sleet", ENTRY, 0.0, 0.0), ("x", ENTRY, 100, 0)]
+    ),
+    "seeds": lambda: seed_spec([10.0, 12.5, 9.0], [96.0, 97.0, 95.5]),
+    "one seed": lambda: seed_spec([0.75], []),
+    "eleven seeds": lambda: seed_spec([0.1 * index for index in range(11)], [1.0] * 11),
+    "curves": lambda: epoch_spec([[10, 50, 100.0], [20, 60, 100.0], [0, 0, 0.0]], 100),
+    "curves of any height": lambda: epoch_spec([[1.0, 5, 3, 20], [9.0, 8, 8, 7]], None),
+    "map": lambda: sal_spec(["conv1.weight", "W" * 40, "fc"], [[0.0, 0.5, 1.0], [0.2, 0.3, 0.9]], 1.0),
+    "wide map": lambda: sal_spec(["a", "b"], [[0.001 * epoch, 0.002] for epoch in range(40)], 0.04),
+    "forgetting": lambda: forgetting_spec(
         [("GA", LOSING, -40.0, 0.9, 3.0), ("Fine-tuning", ENTRY, 0.5, 0.4, 1.0), ("retrain", REFERENCE, 0.0, 0.0, None)]
     ),
-    "roc": roc_spec([OWN, RETRAINED, ORIGINAL, IDEAL], [0.001, 0.01, 0.1, 0.5]),
-    "roc of two": roc_spec([OWN, IDEAL], [0.001]),
-    "scores": score_spec([0.01, 0.0, 0.2, 0.39, 0.2, 0.1], original=True),
-    "scores alone": score_spec([1.0, 0.0, 0.5], original=False),
+    "roc": lambda: roc_spec([OWN, RETRAINED, ORIGINAL, IDEAL], [0.001, 0.01, 0.1, 0.5]),
+    "roc of two": lambda: roc_spec([OWN, IDEAL], [0.001]),
+    "scores": lambda: score_spec([0.01, 0.0, 0.2, 0.39, 0.2, 0.1], original=True),
+    "scores alone": lambda: score_spec([1.0, 0.0, 0.5], original=False),
 }
+SPECS = {name: case() for name, case in CASES.items()}
 
 
 def oracle(spec: Spec) -> Drawing:

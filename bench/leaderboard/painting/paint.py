@@ -27,7 +27,7 @@ def paint(spec: Spec) -> str:
     try:
         chart = read_chart(spec)
         return _drawing(chart)
-    except (KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError, OverflowError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise OutsideSubset(f"a specification of another form: {error!r}") from error
 
 

@@ -96,7 +96,7 @@ def _continuous(layers: list[Layer], axis: str, first: float, last: float) -> Co
         demand(explicit is not None and start > 0, "a logarithmic axis without ends")
     elif _setting([_zero(layer, axis) for layer in layers]):
         start, stop = min(start, 0.0), max(stop, 0.0)
-    demand(start < stop, f"a single value on {axis}")
+    demand(stop - start > 1e-9 * max(abs(start), abs(stop)), f"a single value on {axis}")
     if _setting([_nice(scale) for scale in scales]):
         demand(kind != "log", "a logarithmic axis that is widened")
         start, stop = nice(start, stop)
