@@ -42,7 +42,7 @@ class Drawing:
 
 
 def read_drawing(svg: str) -> Drawing:
-    """Return what an SVG shows; what has neither fill nor stroke is left out, and so is a shape drawn twice."""
+    """Return what an SVG shows; what shows nothing is left out, and so is a shape drawn twice."""
     root = ElementTree.fromstring(svg)  # noqa: S314 - made here, by the charting library or the painter
     shapes: dict[Shape, None] = {}
     texts: list[Text] = []
@@ -91,7 +91,7 @@ def _shape(element: ElementTree.Element, look: dict[str, str], corners: list[tup
         fill = "none"
     if width == 0 or stroke == "none":
         stroke, width, dashes = "none", 0.0, ""
-    if fill == stroke == "none":
+    if fill == stroke == "none" or len(set(corners)) == 1:
         return None
     dashes = "" if dashes == "1,0" else dashes
     opacity = f"{float(element.get('opacity', 1)):g}"

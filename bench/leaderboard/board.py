@@ -35,7 +35,6 @@ from bench.unlearning_protocol import AnyProtocol
 
 PRIMARY = METRICS["test_accuracy"]
 ROLE_WORDS = {"entry": charts.ENTRY, "control": charts.CONTROL, "reference": charts.REFERENCE}
-MOST_LABELS = 15
 MOST_BARS = 30
 
 
@@ -223,8 +222,13 @@ def _tradeoff_figure(rows: list[Row]) -> Figure:
         {
             "name": name,
             "role": ROLE_WORDS[row.role],
+            "slug": row.slug,
             "x": _scaled(row.accuracy),
             "y": round(float(row.ud.sort), 4),
+            "x_low": _bound(row.accuracy, 0),
+            "x_high": _bound(row.accuracy, 1),
+            "y_low": round(row.ud.bounds[0], 4) if row.ud.bounds else None,
+            "y_high": round(row.ud.bounds[1], 4) if row.ud.bounds else None,
             "label": label,
         }
         for name, label, row in zip(_unique_names(rows), _labels(rows), rows, strict=True)
@@ -233,7 +237,8 @@ def _tradeoff_figure(rows: list[Row]) -> Figure:
         "Near the lower left: the network neither learns the task nor keeps layers that can still change its loss. "
         "The two measures disagree at the upper left, where layers can still change the loss although the task is not "
         "learned, and at the lower right, where the task is learned although hardly any layer can. "
-        "Names that would cover others are left out; the table below the chart has all."
+        "Dotted line: the entries that no other one beats in both. Lines: 95\u202f% intervals, cut at the frame. Names "
+        "that would cover others are left out; the table below the chart has all."
     )
     spec = charts.tradeoff_chart(
         points,
@@ -257,12 +262,7 @@ def _unique_names(rows: list[Row]) -> list[str]:
 
 
 def _labels(rows: list[Row]) -> list[str]:
-    """Return a short label for each ranked entry, none where so many would cover each other.
-
-    What a name says in brackets is left to the tooltip and the table.
-    """
-    if len(rows) > MOST_LABELS:
-        return ["" for _ in rows]
+    """Return a short label for each ranked entry: what a name says in brackets is left to the tooltip and the table."""
     short = short_names({row.slug: row.name for row in rows})
     return [short[row.slug] if row.role == "entry" else "" for row in rows]
 

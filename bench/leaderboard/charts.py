@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from bench.leaderboard import charting
 from bench.leaderboard.charting import Row, filled, plain
 from bench.leaderboard.labels import place_labels
+from bench.leaderboard.pareto import front
 
 Spec = charting.Spec
 """A Vega-Lite specification."""
@@ -40,12 +41,17 @@ def interval_chart(rows: Sequence[Row], *, name: str, title: str, description: s
 
 
 def tradeoff_chart(rows: Sequence[Row], *, name: str, x_title: str, y_title: str, description: str) -> Spec:
-    """Draw test accuracy (%) against Unlearnable Distance of each entry.
+    """Draw test accuracy (%) against Unlearnable Distance of each entry, with intervals and the Pareto front.
 
-    rows: `name`, `role`, `x`, `y`, and `label`, which is empty where the legend says enough. A label that would cover
-    another one or a point is left out.
+    rows: `name`, `slug`, `role`, `x`, `y`, `x_low`, `x_high`, `y_low`, `y_high` (NaN without interval), and `label`,
+    which is empty where the legend says enough. A label that would cover another one or a point is left out, those of
+    the front last. The front: entries that no other one beats in both measures, lower being better.
     """
     top = math.ceil(5 * max(1.0, *(float(row["y"]) for row in rows))) / 5
+    entries = [row for row in rows if row["role"] == ENTRY]
+    best = [entries[index] for index in front([(row["x"], row["y"]) for row in entries])]
+    ends = (("x_low", 100.0), ("x_high", 100.0), ("y_low", top), ("y_high", top))
+    cut = [{**row, **{end: clipped(row[end], 0.0, most) for end, most in ends}} for row in rows]
     return filled(
         "tradeoff",
         {
@@ -57,14 +63,33 @@ def tradeoff_chart(rows: Sequence[Row], *, name: str, x_title: str, y_title: str
             "width": TRADEOFF_WIDTH,
             "height": TRADEOFF_HEIGHT,
         },
-        data=plain(_with_labels(rows, top)),
+        data=plain(_with_labels(cut, top, best)),
+        front_data=plain(_steps(best, top)),
     )
 
 
-def _with_labels(rows: Sequence[Row], top: float) -> list[Row]:
+def clipped(value: float | None, low: float, high: float) -> float | None:
+    """Cut the end of an interval at the ends of its axis; without an interval there is none."""
+    return None if value is None or math.isnan(value) else min(max(value, low), high)
+
+
+def _steps(best: Sequence[Row], top: float) -> list[Row]:
+    """Return the corners of the front from the upper edge of the plot to its right edge."""
+    if not best:
+        return []
+    corners = [(best[0]["x"], top), *((row["x"], row["y"]) for row in best), (100.0, best[-1]["y"])]
+    return [{"x": x, "y": y} for x, y in corners]
+
+
+def _with_labels(rows: Sequence[Row], top: float, best: Sequence[Row]) -> list[Row]:
     """Add `label_x`, `label_y` and `side` of each label, in the units of the axes; side is empty without a label."""
     points = [(row["x"] / 100 * TRADEOFF_WIDTH, (1 - row["y"] / top) * TRADEOFF_HEIGHT) for row in rows]
-    placed = place_labels(points, [row["label"] for row in rows], width=TRADEOFF_WIDTH, height=TRADEOFF_HEIGHT)
+    chosen = {row["slug"] for row in best}
+    order = sorted(
+        range(len(rows)), key=lambda index: (rows[index]["slug"] not in chosen, points[index][0] - points[index][1])
+    )
+    texts = [row["label"] for row in rows]
+    placed = place_labels(points, texts, width=TRADEOFF_WIDTH, height=TRADEOFF_HEIGHT, order=order)
     return [
         {
             **row,

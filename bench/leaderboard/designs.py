@@ -16,6 +16,9 @@ from bench.leaderboard.charting import Spec, hole
 from bench.leaderboard.charts import CLEAN, CONTROL, ENTRY, INTERVAL_WIDTH, REFERENCE, THIS
 from bench.leaderboard.unlearning_charts import LOSING
 
+BRUSH = "brush"
+"""The selection of points in a chart; what a page does with it reads the field `slug`."""
+
 Drawing = alt.LayerChart | alt.FacetChart
 Part = Any
 """A part of a specification, or the name of a hole for it."""
@@ -90,24 +93,52 @@ def interval(name: str, title: str, order: Part, data: str) -> Drawing:
     return alt.layer(bars, dots, names, data=alt.NamedData(name=data))
 
 
-def tradeoff(name: str, x_title: str, y_title: str, top: Part, data: str) -> Drawing:
-    """Test accuracy against Unlearnable Distance. top: the end of the vertical axis."""
+def tradeoff(name: str, x_title: str, y_title: str, top: Part, data: str, front_data: str) -> Drawing:
+    """Test accuracy against Unlearnable Distance, with intervals and the front. top: end of the vertical axis."""
     colors, shapes = _roles(CONTROL)
-    base = alt.Chart().encode(
-        x=alt.X("x:Q", title=x_title, scale=alt.Scale(domain=[0, 100])),
-        y=alt.Y("y:Q", title=y_title, scale=alt.Scale(domain=[0, top])),
+    # Widened ends would move points away from the places that their names were put beside.
+    x = alt.X("x:Q", title=x_title, scale=alt.Scale(domain=[0, 100], nice=False))
+    y = alt.Y("y:Q", title=y_title, scale=alt.Scale(domain=[0, top], nice=False))
+    legend = alt.Legend(title=None, symbolOpacity=1)
+    color = alt.Color("role:N", scale=colors, legend=legend)
+    across, along = _intervals(x, y, color)
+    best = (
+        alt.Chart(alt.NamedData(name=front_data))
+        .mark_line(color="currentColor", strokeWidth=1.2, strokeDash=[2, 3], interpolate="step-after", aria=False)
+        .encode(x=x, y=y)
     )
-    dots = base.mark_point(filled=True, size=90, opacity=1, aria=False).encode(
-        color=alt.Color("role:N", scale=colors, legend=alt.Legend(title=None)),
-        shape=alt.Shape("role:N", scale=shapes, legend=alt.Legend(title=None)),
-        tooltip=[alt.Tooltip("name:N"), alt.Tooltip("x:Q", title=x_title), alt.Tooltip("y:Q", title=y_title)],
+    dots = (
+        alt.Chart()
+        .mark_point(filled=True, size=90, opacity=1, aria=False)
+        .encode(
+            x=x,
+            y=y,
+            color=color,
+            shape=alt.Shape("role:N", scale=shapes, legend=legend),
+            tooltip=[alt.Tooltip("name:N"), alt.Tooltip("x:Q", title=x_title), alt.Tooltip("y:Q", title=y_title)],
+        )
+        .add_params(alt.selection_interval(name=BRUSH, encodings=["x", "y"]))
     )
     right, left = _labels(x_title, y_title)
     return alt.layer(
+        across.properties(name=f"{name}_across"),
+        along.properties(name=f"{name}_along"),
+        best.properties(name=f"{name}_front"),
         dots.properties(name=f"{name}_dots"),
         right.properties(name=f"{name}_labels_right"),
         left.properties(name=f"{name}_labels_left"),
         data=alt.NamedData(name=data),
+    )
+
+
+def _intervals(x: alt.X, y: alt.Y, color: alt.Color) -> tuple[alt.Chart, alt.Chart]:
+    """Return the intervals of points in both directions."""
+    base = alt.Chart().mark_rule(opacity=0.45, aria=False).encode(color=color)
+    across = base.transform_filter("isValid(datum.x_low)")
+    along = base.transform_filter("isValid(datum.y_low)")
+    return (
+        across.encode(x=alt.X("x_low:Q", title=x["title"]), x2="x_high:Q", y=y),
+        along.encode(x=x, y=alt.Y("y_low:Q", title=y["title"]), y2="y_high:Q"),
     )
 
 
@@ -202,31 +233,36 @@ def forgetting(
     Both axes are linear near 0 and logarithmic far from it.
     """
     colors, shapes = _roles(LOSING)
-    x_scale = alt.Scale(type="symlog", constant=1, domain=x_domain)
-    y_scale = alt.Scale(type="symlog", constant=0.5, domain=y_domain)
-    x = alt.X("x:Q", title=x_title, scale=x_scale, axis=alt.Axis(values=x_ticks, format="~f"))
-    y = alt.Y("y:Q", title=y_title, scale=y_scale, axis=alt.Axis(values=y_ticks, format="~f"))
-    color = alt.Color("role:N", scale=colors, legend=alt.Legend(title=None, columns=1))
+    x_scale = alt.Scale(type="symlog", constant=1, domain=x_domain, nice=False)
+    y_scale = alt.Scale(type="symlog", constant=0.5, domain=y_domain, nice=False)
+    x = alt.X("x:Q", title=x_title, scale=x_scale, axis=alt.Axis(values=x_ticks, format=".2~f"))
+    y = alt.Y("y:Q", title=y_title, scale=y_scale, axis=alt.Axis(values=y_ticks, format=".2~f"))
+    legend = alt.Legend(title=None, columns=1, symbolOpacity=1)
+    color = alt.Color("role:N", scale=colors, legend=legend)
+    across, along = _intervals(x, y, color)
     kept = (
         alt.Chart()
         .mark_rule(strokeDash=[4, 4], color="var(--line)", strokeWidth=1.5, aria=False)
         .encode(x=alt.datum(limit, type="quantitative"))
         .properties(name=f"{name}_limit")
     )
-    base = alt.Chart().encode(color=color)
-    across = base.transform_filter("isValid(datum.x_low)").mark_rule(opacity=0.45, aria=False)
-    along = base.transform_filter("isValid(datum.y_low)").mark_rule(opacity=0.45, aria=False)
-    dots = base.mark_point(filled=True, size=80, opacity=1, aria=False).encode(
-        x=x,
-        y=y,
-        shape=alt.Shape("role:N", scale=shapes, legend=alt.Legend(title=None, columns=1)),
-        tooltip=[alt.Tooltip("name:N"), alt.Tooltip("text:N", title="distance, gap")],
+    dots = (
+        alt.Chart()
+        .mark_point(filled=True, size=80, opacity=1, aria=False)
+        .encode(
+            x=x,
+            y=y,
+            color=color,
+            shape=alt.Shape("role:N", scale=shapes, legend=legend),
+            tooltip=[alt.Tooltip("name:N"), alt.Tooltip("text:N", title="distance, gap")],
+        )
+        .add_params(alt.selection_interval(name=BRUSH, encodings=["x", "y"]))
     )
     right, left = _labels(x_title, y_title)
     return alt.layer(
         kept,
-        across.encode(x=alt.X("x_low:Q", title=x_title), x2="x_high:Q", y=y).properties(name=f"{name}_across"),
-        along.encode(x=x, y=alt.Y("y_low:Q", title=y_title), y2="y_high:Q").properties(name=f"{name}_along"),
+        across.properties(name=f"{name}_across"),
+        along.properties(name=f"{name}_along"),
         dots.properties(name=f"{name}_dots"),
         right.properties(name=f"{name}_labels_right"),
         left.properties(name=f"{name}_labels_left"),

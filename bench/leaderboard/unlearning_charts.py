@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench.leaderboard.charting import Row, Spec, filled, plain
+from bench.leaderboard.charts import clipped
 from bench.leaderboard.labels import place_labels
 
 LOSING = "method that costs accuracy"
@@ -29,9 +30,9 @@ def forgetting_chart(
 ) -> Spec:
     """Draw the distance to retraining against what accuracy loses, one point a submission.
 
-    rows: `name`, `role`, `x` (points, negative is a loss), `y` (at least 0), `x_low`, `x_high`, `y_low`, `y_high` (NaN
-    without interval), `text`, and `label`, empty where a name would cover others. tolerance: the loss in points up to
-    which accuracy counts as kept. Both axes are linear near 0 and logarithmic far from it.
+    rows: `name`, `slug`, `role`, `x` (points, negative is a loss), `y` (at least 0), `x_low`, `x_high`, `y_low`,
+    `y_high` (NaN without interval), `text`, and `label`, empty where a name would cover others. tolerance: the loss in
+    points up to which accuracy counts as kept. Both axes are linear near 0 and logarithmic far from it.
     """
     x_domain = _domain([row["x"] for row in rows], floor=-4 * tolerance, ceiling=tolerance)
     y_domain = _domain([row["y"] for row in rows], ceiling=1.2)
@@ -45,8 +46,8 @@ def forgetting_chart(
             "limit": -tolerance,
             "x_domain": list(x_domain),
             "y_domain": list(y_domain),
-            "x_ticks": _ticks(x_domain),
-            "y_ticks": _ticks(y_domain),
+            "x_ticks": _ticks(x_domain, WIDTH // 40),
+            "y_ticks": _ticks(y_domain, HEIGHT // 40),
             "width": WIDTH,
             "height": HEIGHT,
         },
@@ -89,22 +90,23 @@ def _domain(values: Sequence[float], *, floor: float = 0.0, ceiling: float) -> t
     return (floor if low >= floor else 1.4 * low, ceiling if high <= ceiling else 1.4 * high)
 
 
-def _ticks(domain: tuple[float, float]) -> list[float]:
+def _ticks(domain: tuple[float, float], most: int) -> list[float]:
+    """Return round values of an axis, 0 among them, the smallest left out where there are too many for it."""
     steps = [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0]
-    wide = domain[1] - domain[0] > 3
-    chosen = [step for step in steps if not (wide and step < 1)]
-    values = [*(-step for step in reversed(chosen)), 0.0, *chosen]
-    return [value for value in values if domain[0] <= value <= domain[1]]
+    chosen = [step for step in steps if not (domain[1] - domain[0] > 3 and step < 1)]
+    while True:
+        values = [*(-step for step in reversed(chosen)), 0.0, *chosen]
+        inside = [value for value in values if domain[0] <= value <= domain[1]]
+        if len(inside) <= most:
+            return inside
+        # Beyond this number the library would leave out every second one, and 0 may be among them.
+        chosen = chosen[1:]
 
 
 def _bounded(rows: Sequence[Row], x_domain: tuple[float, float], y_domain: tuple[float, float]) -> list[Row]:
     """Cut intervals at the ends of the axes, so that lines stay inside the plot."""
     ends = {f"{axis}_{end}": domain for axis, domain in (("x", x_domain), ("y", y_domain)) for end in ("low", "high")}
-    return [{**row, **{name: _cut(row[name], *domain) for name, domain in ends.items()}} for row in rows]
-
-
-def _cut(value: float | None, low: float, high: float) -> float | None:
-    return None if value is None or math.isnan(value) else min(max(value, low), high)
+    return [{**row, **{name: clipped(row[name], *domain) for name, domain in ends.items()}} for row in rows]
 
 
 def _symlog(value: float, constant: float) -> float:

@@ -4,17 +4,19 @@ Imports the charts and plain statistics; never torch.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
 from bench.leaderboard import unlearning_charts as charts
 from bench.leaderboard.charting import Row
 from bench.leaderboard.charts import ENTRY, REFERENCE
 from bench.leaderboard.figures import DataTable, Figure
+from bench.leaderboard.pareto import front
 from bench.leaderboard.unlearning_charts import IDEAL, LOSING, LOWEST_RATE, ORIGINAL, OWN, RETRAINED
 from bench.leaderboard.unlearning_contexts import UnlearningBoard, UnlearningRow
 from bench.leaderboard.unlearning_order import ACCURACY_TOLERANCE, signed
 from bench.leaderboard.wording import Shown, short_names
-from bench.metrics.gus_statistics import FALSE_POSITIVE_RATES, tpr_at
+from bench.metrics.gus_statistics import FALSE_POSITIVE_RATES, share, threshold
 
 ROC_STEPS = 31
 BIN = 0.5
@@ -33,6 +35,7 @@ def tradeoff_figure(board: UnlearningBoard) -> list[Figure]:
     points: list[Row] = [
         {
             "name": row.name[:60],
+            "slug": row.slug,
             "role": _role(row),
             "x": round(float(row.gap.sort) * 100, 4),
             "y": round(float(row.worst.sort), 4),
@@ -70,7 +73,8 @@ def roc_figure(scores: Scores, *, name: str) -> Figure:
     """Draw the ROC curve of "this item was in the training set" from Gaussian scores, all seeds together."""
     rates = [LOWEST_RATE ** (1 - step / (ROC_STEPS - 1)) for step in range(ROC_STEPS - 1)]
     drawn = [series for series in (OWN, RETRAINED, ORIGINAL) if scores.get(series)]
-    rows = [_rate_row(series, scores[series], rate) for series in drawn for rate in rates]
+    ordered = {series: sorted(scores[series]) for series in drawn}
+    rows = [_rate_row(series, ordered[series], rate) for series in drawn for rate in rates]
     rows += [_rate(series, 1.0, 1.0) for series in drawn]
     rows += [_rate(IDEAL, rate, rate) for rate in (LOWEST_RATE, 1.0)]
     caption = (
@@ -81,7 +85,9 @@ def roc_figure(scores: Scores, *, name: str) -> Figure:
     table = DataTable(
         "True positive rate with its 95\u202f% Clopper-Pearson interval, by false positive rate",
         ("false positive rate", *drawn),
-        tuple((f"{rate:g}", *(_rate_words(scores[series], rate) for series in drawn)) for rate in FALSE_POSITIVE_RATES),
+        tuple(
+            (f"{rate:g}", *(_rate_words(ordered[series], rate) for series in drawn)) for rate in FALSE_POSITIVE_RATES
+        ),
     )
     spec = charts.roc_chart(rows, name=f"{name}_roc", description=f"ROC curve of Gaussian scores. {caption}")
     return Figure(f"{name}-roc", "Can an observer still tell?", caption, spec, table)
@@ -139,13 +145,9 @@ def _role(row: UnlearningRow) -> str:
 
 def _labeled(rows: Sequence[UnlearningRow]) -> set[str]:
     """Return the slugs of the references and of the entries that no other entry beats in distance and accuracy."""
-    entries = [(float(row.worst.sort), -float(row.gap.sort), row.slug) for row in rows if row.role == "entry"]
-    front = {
-        slug
-        for distance, loss, slug in entries
-        if not any(other[0] <= distance and other[1] <= loss and other[:2] != (distance, loss) for other in entries)
-    }
-    return front | {row.slug for row in rows if row.role != "entry"}
+    entries = [row for row in rows if row.role == "entry"]
+    best = front([(float(row.worst.sort), -float(row.gap.sort)) for row in entries])
+    return {entries[index].slug for index in best} | {row.slug for row in rows if row.role != "entry"}
 
 
 def _bound(shown: Shown, index: int, factor: float) -> float:
@@ -153,12 +155,18 @@ def _bound(shown: Shown, index: int, factor: float) -> float:
 
 
 def _rate_row(series: str, values: Sequence[float], rate: float) -> Row:
-    found = tpr_at(values, rate)
-    tpr = round(found.value, 6) if found.hits else None
+    hits = _hits(values, rate)
+    tpr = round(hits / len(values), 6) if hits else None
     if series != OWN:
         return _rate(series, round(rate, 6), tpr)
+    found = share(hits, len(values))
     low, high = max(found.interval.low, LOWEST_RATE), max(found.interval.high, LOWEST_RATE)
     return {**_rate(series, round(rate, 6), tpr), "low": round(low, 6), "high": round(high, 6)}
+
+
+def _hits(ordered: Sequence[float], rate: float) -> int:
+    """Return how many scores, given in ascending order, lie above the threshold of a false positive rate."""
+    return len(ordered) - bisect_right(ordered, threshold(rate))
 
 
 def _rate(series: str, fpr: float, tpr: float | None) -> Row:
@@ -166,7 +174,7 @@ def _rate(series: str, fpr: float, tpr: float | None) -> Row:
 
 
 def _rate_words(values: Sequence[float], rate: float) -> str:
-    found = tpr_at(values, rate)
+    found = share(_hits(values, rate), len(values))
     return f"{found.value:.4f} ({found.interval.low:.4f} to {found.interval.high:.4f})"
 
 

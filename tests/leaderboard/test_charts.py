@@ -24,7 +24,10 @@ def board_spec() -> Spec:
 
 
 def tradeoff_spec() -> Spec:
-    rows: list[Row] = [{"name": "Fog", "role": charts.ENTRY, "x": 10.0, "y": 0.2, "label": "Fog"}]
+    ends = {"x_low": 8.0, "x_high": 12.0, "y_low": None, "y_high": None}
+    rows: list[Row] = [
+        {"name": "Fog", "slug": "fog", "role": charts.ENTRY, "x": 10.0, "y": 0.2, **ends, "label": "Fog"}
+    ]
     return charts.tradeoff_chart(rows, name="tradeoff", x_title="x", y_title="y", description="d")
 
 

@@ -47,7 +47,21 @@ def interval_spec(found: list[tuple[str, str, float, float | None]]) -> Spec:
 
 
 def tradeoff_spec(found: list[tuple[str, str, float, float]]) -> Spec:
-    rows = [{"name": name, "role": role, "x": x, "y": y, "label": name[:12]} for name, role, x, y in found]
+    rows: list[Row] = [
+        {
+            "name": name,
+            "slug": f"s{index}",
+            "role": role,
+            "x": x,
+            "y": y,
+            "x_low": NAN if index % 2 else x - 3.0,
+            "x_high": NAN if index % 2 else x + 3.0,
+            "y_low": NAN if index % 3 else y - 0.1,
+            "y_high": NAN if index % 3 else y + 0.1,
+            "label": name[:12],
+        }
+        for index, (name, role, x, y) in enumerate(found)
+    ]
     return charts.tradeoff_chart(rows, name="tradeoff", x_title="x (%)", y_title="y", description="d")
 
 
@@ -79,9 +93,10 @@ def sal_spec(layers: list[str], values: list[list[float]], top: float) -> Spec:
 
 
 def forgetting_spec(found: list[tuple[str, str, float, float, float | None]]) -> Spec:
-    rows = [
+    rows: list[Row] = [
         {
             "name": name,
+            "slug": f"s{index}",
             "role": role,
             "x": x,
             "y": y,
@@ -92,7 +107,7 @@ def forgetting_spec(found: list[tuple[str, str, float, float, float | None]]) ->
             "text": "",
             "label": name[:12],
         }
-        for name, role, x, y, half in found
+        for index, (name, role, x, y, half) in enumerate(found)
     ]
     return unlearning_charts.forgetting_chart(
         rows, name="tradeoff", tolerance=1.0, x_title="points", y_title="distance", description="d"

@@ -29,6 +29,7 @@ SCORES = {OWN: normal(0.5), ORIGINAL: normal(1.2), RETRAINED: normal(0.0)}
 def forgetting_spec(rows: int = 3) -> Spec:
     columns = {
         "name": [HOSTILE, *(f"m{index}" for index in range(1, rows))],
+        "slug": [f"m{index}" for index in range(rows)],
         "role": [ENTRY, LOSING, REFERENCE, *[ENTRY] * rows][:rows],
         "x": [-0.5, -70.0, 0.0, *(-0.01 * index for index in range(rows))][:rows],
         "y": [0.3, 5.0, 0.0, *(0.02 * index for index in range(rows))][:rows],

@@ -118,8 +118,8 @@ class Axis:
             return scale.names
         if "values" in self.options:
             low, high = sorted((scale.first, scale.last))
-            inside = [value for value in self.options["values"] if low <= scale(value) <= high]
-            return sorted(inside, key=scale)
+            inside = [value for value in self.options["values"] if math.floor(low) <= scale(value) <= math.ceil(high)]
+            return _thinned(sorted(inside), self._count())
         demand(scale.kind != "log", "a logarithmic axis without ticks of its own")
         return ticks(scale.start, scale.stop, self._count())
 
@@ -127,7 +127,7 @@ class Axis:
         """Return how many ticks an axis has room for."""
         scale = self.scale
         assert isinstance(scale, Continuous)
-        if "values" in self.options:
+        if scale.kind == "log":
             return len(self.options["values"])
         count = math.ceil((self.width if self.across else self.height) / 40)
         least = self.options.get("tickMinStep")
@@ -242,6 +242,14 @@ def every_second(labels: list[Label], gap: Gap) -> list[Any]:
     if len(shown) < 3 and len(labels) >= 3 and shown[-1] is not labels[-1]:
         shown = [*shown[:1], labels[-1]] if len(shown) > 1 else [*shown, labels[-1]]
     return shown
+
+
+def _thinned(values: list[float], count: int) -> list[float]:
+    """Return every second value, and every second of those, until no more than count are left; two at least."""
+    shown = values
+    while len(shown) > count and len(shown) >= 3:
+        shown = shown[::2]
+    return shown if len(shown) >= 3 else [values[0], values[-1]] if len(values) > 1 else values
 
 
 def _one_after_another(labels: list[Label], gap: Gap) -> list[Label]:

@@ -83,7 +83,8 @@ def _symbols(layers: Sequence[Layer], guide: Mapping[str, Any], theme: Mapping[s
     demand(kind in ("circle", "stroke"), f"legend symbol {kind}")
     room = max(math.ceil(math.sqrt(size) + stroke_width), theme["labelFontSize"])
     stroked, filled = bool(marks & {"line", "rule"}), "point" in marks
-    opacity = next((layer.look["opacity"] for layer in layers if "opacity" in layer.look), 1)
+    first = next((layer.look["opacity"] for layer in layers if "opacity" in layer.look), 1)
+    opacity = guide.get("symbolOpacity", first)
     entries: list[tuple[Box, str]] = []
     for name in series.names:
         color = series.of("color", name, None)

@@ -37,7 +37,9 @@ AXIS = frozenset(
 POSITION_SCALE = frozenset(["constant", "domain", "nice", "type", "zero"])
 SERIES = frozenset(["field", "legend", "scale", "title", "type"])
 SERIES_SCALE = frozenset(["domain", "range", "scheme", "type"])
-LEGEND = frozenset(["columns", "format", "gradientLength", "symbolSize", "symbolType", "tickCount", "title"])
+LEGEND = frozenset(
+    ["columns", "format", "gradientLength", "symbolOpacity", "symbolSize", "symbolType", "tickCount", "title"]
+)
 MARK = frozenset(
     [
         "align",
