@@ -1,13 +1,11 @@
 """Board: a protocol's submissions, ranked and worded, with its two charts.
 
-Imports pandas through frames and figures; never torch.
+Imports pandas through frames; never torch.
 """
 
 from dataclasses import replace
 
-import pandas as pd
-
-from bench.leaderboard import charts
+from bench.leaderboard import charting, charts
 from bench.leaderboard.contexts import Board, BoardContext, Fact, Row
 from bench.leaderboard.figures import DataTable, Figure
 from bench.leaderboard.frame import seed_frame, shown_results, wide_frame
@@ -37,7 +35,6 @@ from bench.unlearning_protocol import AnyProtocol
 
 PRIMARY = METRICS["test_accuracy"]
 ROLE_WORDS = {"entry": charts.ENTRY, "control": charts.CONTROL, "reference": charts.REFERENCE}
-MOST_LABELS = 15
 MOST_BARS = 30
 
 
@@ -203,21 +200,22 @@ def _figures(board: Board) -> tuple[Figure, ...]:
 
 
 def _accuracy_figure(rows: list[Row], *, left_out: int) -> Figure:
-    frame = pd.DataFrame(
+    bars: list[charting.Row] = [
         {
-            "name": _unique_names(rows),
-            "role": [ROLE_WORDS[row.role] for row in rows],
-            "value": [_scaled(row.accuracy) for row in rows],
-            "low": [_bound(row.accuracy, 0) for row in rows],
-            "high": [_bound(row.accuracy, 1) for row in rows],
-            "text": [f"{row.accuracy.text} ({row.accuracy.interval})" for row in rows],
+            "name": name,
+            "role": ROLE_WORDS[row.role],
+            "value": _scaled(row.accuracy),
+            "low": _bound(row.accuracy, 0),
+            "high": _bound(row.accuracy, 1),
+            "text": f"{row.accuracy.text} ({row.accuracy.interval})",
         }
-    )
+        for name, row in zip(_unique_names(rows), rows, strict=True)
+    ]
     caption = "Mark: mean over seeds. Line: 95\u202f% interval. Further left protects better."
     if left_out:
         caption += f" The {left_out} least protected entries are left out; the table above has them."
     title = f"{PRIMARY.label} (%)"
-    spec = charts.interval_chart(frame, name="accuracy", title=title, description=f"{title} by submission. {caption}")
+    spec = charts.interval_chart(bars, name="accuracy", title=title, description=f"{title} by submission. {caption}")
     table = DataTable(
         title,
         ("method", "mean", "95\u202f% interval"),
@@ -227,23 +225,30 @@ def _accuracy_figure(rows: list[Row], *, left_out: int) -> Figure:
 
 
 def _tradeoff_figure(rows: list[Row]) -> Figure:
-    frame = pd.DataFrame(
+    points: list[charting.Row] = [
         {
-            "name": _unique_names(rows),
-            "role": [ROLE_WORDS[row.role] for row in rows],
-            "x": [_scaled(row.accuracy) for row in rows],
-            "y": [round(float(row.ud.sort), 4) for row in rows],
-            "label": _labels(rows),
+            "name": name,
+            "role": ROLE_WORDS[row.role],
+            "slug": row.slug,
+            "x": _scaled(row.accuracy),
+            "y": round(float(row.ud.sort), 4),
+            "x_low": _bound(row.accuracy, 0),
+            "x_high": _bound(row.accuracy, 1),
+            "y_low": round(row.ud.bounds[0], 4) if row.ud.bounds else None,
+            "y_high": round(row.ud.bounds[1], 4) if row.ud.bounds else None,
+            "label": label,
         }
-    )
+        for name, label, row in zip(_unique_names(rows), _labels(rows), rows, strict=True)
+    ]
     caption = (
         "Near the lower left: the network neither learns the task nor keeps layers that can still change its loss. "
         "The two measures disagree at the upper left, where layers can still change the loss although the task is not "
         "learned, and at the lower right, where the task is learned although hardly any layer can. "
-        "Names that would cover others are left out; the table below the chart has all."
+        "Dotted line: the entries that no other one beats in both. Lines: 95\u202f% intervals, cut at the frame. Names "
+        "that would cover others are left out; the table below the chart has all."
     )
     spec = charts.tradeoff_chart(
-        frame,
+        points,
         name="tradeoff",
         x_title=f"{PRIMARY.label} (%)",
         y_title=METRICS["ud"].label,
@@ -264,12 +269,7 @@ def _unique_names(rows: list[Row]) -> list[str]:
 
 
 def _labels(rows: list[Row]) -> list[str]:
-    """Return a short label for each ranked entry, none where so many would cover each other.
-
-    What a name says in brackets is left to the tooltip and the table.
-    """
-    if len(rows) > MOST_LABELS:
-        return ["" for _ in rows]
+    """Return a short label for each ranked entry: what a name says in brackets is left to the tooltip and the table."""
     short = short_names({row.slug: row.name for row in rows})
     return [short[row.slug] if row.role == "entry" else "" for row in rows]
 

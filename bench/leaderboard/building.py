@@ -114,8 +114,8 @@ class Workshop:
         self.sources: Sources = read_sources(
             root, protocols=protocols, cache=cache / "site" if remember else None, code=code
         )
-        self.assets = static_assets(drawing.bundle())
-        self.renderer = Renderer(drawing.Painter(cache / "drawings").svg, self.assets)
+        self.assets = static_assets(drawing.bundle(cache / "drawings"))
+        self.renderer = Renderer(drawing.Painter(cache / "drawings").draw, self.assets)
         self.units: dict[str, Unit] = {unit.name: unit for unit in units(self.sources)}
 
     @classmethod

@@ -1,15 +1,16 @@
 """Figures: a chart, its words and its table, ready to be placed. One function for each figure of the site.
 
-Imports pandas and the charts; never torch.
+Imports the charts and what they show; never torch.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
 from bench.leaderboard import charts
-from bench.leaderboard.charts import CLEAN, THIS, Spec
-from bench.leaderboard.frame import curve_frame, learnable_frame, per_seed, sal_frame
+from bench.leaderboard.charting import Row, Spec
+from bench.leaderboard.charts import CLEAN, THIS
+from bench.leaderboard.frame import SalRow, cells_of, learnable_counts, per_seed, sal_rows
 from bench.leaderboard.wording import number, scale, unit_words
 from bench.metrics.catalog import METRICS, Metric
 from bench.results import Result
@@ -42,14 +43,12 @@ def seed_figure(metric: Metric, mine: Result, clean: Result | None, condition: s
         values[CLEAN] = per_seed(clean, metric.key, condition)
     if not values[THIS]:
         return None
-    rows = pd.DataFrame(
-        [
-            (series, str(seed), value * scale(metric))
-            for series, seeds in values.items()
-            for seed, value in seeds.items()
-        ],
-        columns=["series", "seed", "value"],
-    )
+    factor = scale(metric)
+    rows: list[Row] = [
+        {"series": series, "seed": str(seed), "value": value * factor}
+        for series, seeds in values.items()
+        for seed, value in seeds.items()
+    ]
     title = f"{metric.label} ({unit_words(metric)})"
     table = DataTable(
         f"{metric.label} by seed, {unit_words(metric)}",
@@ -66,10 +65,9 @@ def seed_figure(metric: Metric, mine: Result, clean: Result | None, condition: s
 
 def accuracy_figure(mine: Result, clean: Result | None, condition: str, *, name: str) -> Figure:
     """Draw clean test accuracy after each epoch, all seeds, against clean training."""
-    frames = [curve_frame(mine, condition).assign(series_name=THIS)]
+    rows = _accuracies(mine, condition, THIS)
     if clean is not None:
-        frames.append(curve_frame(clean, condition).assign(series_name=CLEAN))
-    rows = _test_curves(pd.concat(frames))
+        rows += _accuracies(clean, condition, CLEAN)
     caption = "One line for each seed. A curve that peaks early and falls tells a trainer when to stop."
     spec = charts.epoch_chart(
         rows, name=name, title="clean test accuracy (%)", description=f"Test accuracy by epoch. {caption}", top=100
@@ -80,12 +78,11 @@ def accuracy_figure(mine: Result, clean: Result | None, condition: str, *, name:
 
 def learnable_figure(mine: Result, clean: Result | None, condition: str, *, name: str) -> Figure | None:
     """Draw the number of learnable layers at each measured epoch; None where no threshold was measured."""
-    frames = [learnable_frame(mine, condition).assign(series=THIS)]
-    if clean is not None:
-        frames.append(learnable_frame(clean, condition).assign(series=CLEAN))
-    if frames[0].empty:
+    rows = _learnable(mine, condition, THIS)
+    if not rows:
         return None
-    rows = _text_seeds(pd.concat(frames))
+    if clean is not None:
+        rows += _learnable(clean, condition, CLEAN)
     caption = (
         "Layers whose SAL is above the learnable threshold beta of the same seed. "
         "Unlearnable Distance divides the mean of the solid line by the mean of the dashed one."
@@ -98,51 +95,69 @@ def learnable_figure(mine: Result, clean: Result | None, condition: str, *, name
 def sal_figures(mine: Result, clean: Result | None, condition: str, *, name: str) -> tuple[Figure, ...]:
     """Draw SAL by layer and epoch, this submission beside clean training, on one color scale."""
     results = {THIS: mine} if clean is None else {THIS: mine, CLEAN: clean}
-    means = {series: _sal_means(sal_frame(result, condition)) for series, result in results.items()}
-    top = max((float(rows["sal"].max()) for rows in means.values() if not rows.empty), default=0.0)
+    means = {series: _sal_means(result, condition) for series, result in results.items()}
+    top = max((row["sal"] for rows in means.values() for row in rows), default=0.0)
     return tuple(
         _sal_figure(rows, series, top=top or 1.0, name=f"{name}_{'this' if series == THIS else 'clean'}")
         for series, rows in means.items()
-        if not rows.empty
+        if rows
     )
 
 
-def _sal_figure(rows: pd.DataFrame, series: str, *, top: float, name: str) -> Figure:
+def _sal_figure(rows: list[Row], series: str, *, top: float, name: str) -> Figure:
     caption = (
         "Mean over seeds. Brighter: moving this layer alone can change the training loss more. "
         "White dot: above the learnable threshold for most seeds."
     )
     spec = charts.sal_chart(rows, name=name, top=top, description=f"SAL by layer and epoch, {series}. {caption}")
-    wide = rows.pivot(index="layer", columns="epoch", values="sal")
-    layers = list(dict.fromkeys(rows["layer"]))
+    values = {(row["layer"], row["epoch"]): row["sal"] for row in rows}
+    layers, epochs = (list(dict.fromkeys(row[key] for row in rows)) for key in ("layer", "epoch"))
     table = DataTable(
         f"SAL in nats by layer and epoch, {series}",
-        ("layer", *(f"epoch {epoch}" for epoch in wide.columns)),
-        tuple((layer, *(f"{value:.4f}" for value in wide.loc[layer])) for layer in layers),
+        ("layer", *(f"epoch {epoch}" for epoch in sorted(epochs))),
+        tuple((layer, *(f"{values[layer, epoch]:.4f}" for epoch in sorted(epochs))) for layer in layers),
     )
     return Figure(name, f"SAL of each layer: {series}", caption, spec, table)
 
 
-def _sal_means(rows: pd.DataFrame) -> pd.DataFrame:
+def _sal_means(result: Result, condition: str) -> list[Row]:
     """Average SAL and the share of seeds above threshold over seeds; layers stay in network order."""
-    return rows.groupby(["layer", "epoch"], as_index=False, sort=False)[["sal", "learnable"]].mean().round(6)
+    found: dict[tuple[str, int], list[SalRow]] = {}
+    for row in sal_rows(result, condition):
+        found.setdefault((row.layer, row.epoch), []).append(row)
+    return [
+        {
+            "layer": layer,
+            "epoch": epoch,
+            "sal": _mean([row.sal for row in rows]),
+            "learnable": _mean([row.learnable for row in rows if row.learnable is not None]),
+        }
+        for (layer, epoch), rows in found.items()
+    ]
 
 
-def _test_curves(rows: pd.DataFrame) -> pd.DataFrame:
-    test = rows[rows["series"] == "test"].drop(columns="series").rename(columns={"series_name": "series"})
-    return _text_seeds(test.assign(value=(test["value"] * 100).round(4)))
+def _mean(values: Sequence[float]) -> float | None:
+    return round(math.fsum(values) / len(values), 6) if values else None
 
 
-def _text_seeds(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.assign(seed=rows["seed"].astype(str))[["series", "seed", "epoch", "value"]].reset_index(drop=True)
+def _accuracies(result: Result, condition: str, series: str) -> list[Row]:
+    return [
+        {"series": series, "seed": str(cell.seed), "epoch": epoch, "value": round(value * 100, 4)}
+        for cell in cells_of(result, condition)
+        for epoch, value in enumerate(cell.test_accuracy, start=1)
+    ]
 
 
-def _epoch_table(rows: pd.DataFrame, caption: str, decimals: int) -> DataTable:
-    keys = list(dict.fromkeys(zip(rows["series"], rows["seed"], strict=True)))
-    values = {
-        (series, seed, int(epoch)): float(value)
-        for series, seed, epoch, value in zip(rows["series"], rows["seed"], rows["epoch"], rows["value"], strict=True)
-    }
+def _learnable(result: Result, condition: str, series: str) -> list[Row]:
+    return [
+        {"series": series, "seed": str(seed), "epoch": epoch, "value": float(count)}
+        for (seed, epoch), count in learnable_counts(result, condition).items()
+    ]
+
+
+def _epoch_table(rows: list[Row], caption: str, decimals: int) -> DataTable:
+    values = {(row["series"], row["seed"], row["epoch"]): row["value"] for row in rows}
+    keys = list(dict.fromkeys((series, seed) for series, seed, _ in values))
     epochs = sorted({epoch for _, _, epoch in values})
     return DataTable(
         caption,

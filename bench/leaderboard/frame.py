@@ -1,9 +1,10 @@
-"""Tidy frames: one row for each fact, made from results. What ranking and charts read.
+"""Tidy frames and rows: one for each fact, made from results. What ranking and charts read.
 
 Imports pandas and the records; never torch.
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -32,11 +33,18 @@ MEASUREMENT_COLUMNS = (
     "n",
 )
 SEED_COLUMNS = ("protocol", "slug", "role", "tier", "condition", "metric", "seed", "value")
-CURVE_COLUMNS = ("seed", "epoch", "series", "value")
-SAL_COLUMNS = ("seed", "epoch", "layer", "sal", "learnable")
-
 
 OFFICIAL_METRICS = ("ud_official", "ud_official_start")
+
+
+class SalRow(NamedTuple):
+    """SAL of one layer of one seed after one epoch; learnable: whether it is above the threshold, None without one."""
+
+    seed: int
+    epoch: int
+    layer: str
+    sal: float
+    learnable: bool | None
 
 
 def shown_results(sources: Sources, protocol: Protocol) -> list[tuple[Entry, Shelved]]:
@@ -81,42 +89,27 @@ def wide_frame(seeds: pd.DataFrame, *, metric: str, condition: str) -> pd.DataFr
     return chosen.pivot(index="seed", columns="slug", values="value").sort_index(axis=0).sort_index(axis=1)
 
 
-def curve_frame(result: Result, condition: str) -> pd.DataFrame:
-    """Return accuracies after each epoch, by seed; epochs count from 1."""
-    rows = [
-        {"seed": cell.seed, "epoch": epoch, "series": series, "value": value}
-        for cell in cells_of(result, condition)
-        for series, values in (("test", cell.test_accuracy), ("train", cell.train_accuracy))
-        for epoch, value in enumerate(values, start=1)
-    ]
-    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
-
-
-def sal_frame(result: Result, condition: str) -> pd.DataFrame:
+def sal_rows(result: Result, condition: str) -> list[SalRow]:
     """Return SAL of each layer at each measured epoch, by seed, and whether it is above that seed's threshold.
 
-    `learnable` is missing where the result has no threshold for the seed.
+    The last is None where the result has no threshold for the seed.
     """
     thresholds = beta_by_seed(result, condition)
-    rows = [
-        {
-            "seed": cell.seed,
-            "epoch": epoch,
-            "layer": layer,
-            "sal": value,
-            "learnable": None if cell.seed not in thresholds else float(value > thresholds[cell.seed]),
-        }
+    return [
+        SalRow(cell.seed, epoch, layer, value, value > thresholds[cell.seed] if cell.seed in thresholds else None)
         for cell in cells_of(result, condition)
         for epoch, values in zip(cell.sal.epochs, cell.sal.values, strict=True)
         for layer, value in zip(cell.sal.layers, values, strict=True)
     ]
-    return pd.DataFrame(rows, columns=list(SAL_COLUMNS)).astype({"learnable": float})
 
 
-def learnable_frame(result: Result, condition: str) -> pd.DataFrame:
-    """Return the number of learnable layers at each measured epoch, by seed; seeds without a threshold are absent."""
-    sal = sal_frame(result, condition).dropna(subset=["learnable"])
-    return sal.groupby(["seed", "epoch"], as_index=False).agg(value=("learnable", "sum"))
+def learnable_counts(result: Result, condition: str) -> dict[tuple[int, int], int]:
+    """Return the number of learnable layers by seed and epoch, in their order; seeds without a threshold are absent."""
+    counts: dict[tuple[int, int], int] = {}
+    for row in sal_rows(result, condition):
+        if row.learnable is not None:
+            counts[row.seed, row.epoch] = counts.get((row.seed, row.epoch), 0) + row.learnable
+    return dict(sorted(counts.items()))
 
 
 def beta_by_seed(result: Result, condition: str) -> dict[int, float]:

@@ -1,21 +1,22 @@
 """Figures of the unlearning track: a chart, its words and its table. One function for each figure.
 
-Imports pandas, the charts and plain statistics; never torch.
+Imports the charts and plain statistics; never torch.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
 from bench.leaderboard import unlearning_charts as charts
+from bench.leaderboard.charting import Row
 from bench.leaderboard.charts import ENTRY, REFERENCE
 from bench.leaderboard.figures import DataTable, Figure
+from bench.leaderboard.pareto import front
 from bench.leaderboard.unlearning_charts import IDEAL, LOSING, LOWEST_RATE, ORIGINAL, OWN, RETRAINED
 from bench.leaderboard.unlearning_contexts import UnlearningBoard, UnlearningRow
 from bench.leaderboard.unlearning_order import ACCURACY_TOLERANCE, signed
 from bench.leaderboard.wording import Shown, short_names
-from bench.metrics.gus_statistics import FALSE_POSITIVE_RATES, tpr_at
+from bench.metrics.gus_statistics import FALSE_POSITIVE_RATES, share, threshold
 
 ROC_STEPS = 31
 BIN = 0.5
@@ -31,27 +32,29 @@ def tradeoff_figure(board: UnlearningBoard) -> list[Figure]:
     if not rows:
         return []
     names, labels = short_names({row.slug: row.name for row in rows}), _labeled(rows)
-    frame = pd.DataFrame(
+    points: list[Row] = [
         {
-            "name": [row.name[:60] for row in rows],
-            "role": [_role(row) for row in rows],
-            "x": [round(float(row.gap.sort) * 100, 4) for row in rows],
-            "y": [round(float(row.worst.sort), 4) for row in rows],
-            "x_low": [_bound(row.gap, 0, 100) for row in rows],
-            "x_high": [_bound(row.gap, 1, 100) for row in rows],
-            "y_low": [_bound(row.worst, 0, 1) for row in rows],
-            "y_high": [_bound(row.worst, 1, 1) for row in rows],
-            "text": [f"{row.worst.text}, {row.gap.text}" for row in rows],
-            "label": [names[row.slug][:24] if row.slug in labels else "" for row in rows],
+            "name": row.name[:60],
+            "slug": row.slug,
+            "role": _role(row),
+            "x": round(float(row.gap.sort) * 100, 4),
+            "y": round(float(row.worst.sort), 4),
+            "x_low": _bound(row.gap, 0, 100),
+            "x_high": _bound(row.gap, 1, 100),
+            "y_low": _bound(row.worst, 0, 1),
+            "y_high": _bound(row.worst, 1, 1),
+            "text": f"{row.worst.text}, {row.gap.text}",
+            "label": names[row.slug][:24] if row.slug in labels else "",
         }
-    )
+        for row in rows
+    ]
     caption = (
         "The lower right corner is the aim: like retraining, without a loss of accuracy. Left of the dashed line more "
         f"than {ACCURACY_TOLERANCE * 100:g} point is lost. Lines: 95\u202f% intervals, cut at the frame. Named are the "
         "references and the methods that no other one beats in both; the table below the chart has all."
     )
     spec = charts.forgetting_chart(
-        frame,
+        points,
         name="tradeoff",
         tolerance=ACCURACY_TOLERANCE * 100,
         x_title="accuracy against retraining, worst probe (points)",
@@ -70,10 +73,10 @@ def roc_figure(scores: Scores, *, name: str) -> Figure:
     """Draw the ROC curve of "this item was in the training set" from Gaussian scores, all seeds together."""
     rates = [LOWEST_RATE ** (1 - step / (ROC_STEPS - 1)) for step in range(ROC_STEPS - 1)]
     drawn = [series for series in (OWN, RETRAINED, ORIGINAL) if scores.get(series)]
-    rows = [_rate_row(series, scores[series], rate) for series in drawn for rate in rates]
-    rows += [(series, 1.0, 1.0, None, None) for series in drawn]
-    rows += [(IDEAL, rate, rate, None, None) for rate in (LOWEST_RATE, 1.0)]
-    frame = pd.DataFrame(rows, columns=["series", "fpr", "tpr", "low", "high"])
+    ordered = {series: sorted(scores[series]) for series in drawn}
+    rows = [_rate_row(series, ordered[series], rate) for series in drawn for rate in rates]
+    rows += [_rate(series, 1.0, 1.0) for series in drawn]
+    rows += [_rate(IDEAL, rate, rate) for rate in (LOWEST_RATE, 1.0)]
     caption = (
         "How many of the forgotten items an observer with the secret noise would recognize, at each rate of false "
         "alarms. On the diagonal the network knows nothing of the noise; above it the noise is left, below it the "
@@ -82,9 +85,11 @@ def roc_figure(scores: Scores, *, name: str) -> Figure:
     table = DataTable(
         "True positive rate with its 95\u202f% Clopper-Pearson interval, by false positive rate",
         ("false positive rate", *drawn),
-        tuple((f"{rate:g}", *(_rate_words(scores[series], rate) for series in drawn)) for rate in FALSE_POSITIVE_RATES),
+        tuple(
+            (f"{rate:g}", *(_rate_words(ordered[series], rate) for series in drawn)) for rate in FALSE_POSITIVE_RATES
+        ),
     )
-    spec = charts.roc_chart(frame, name=f"{name}_roc", description=f"ROC curve of Gaussian scores. {caption}")
+    spec = charts.roc_chart(rows, name=f"{name}_roc", description=f"ROC curve of Gaussian scores. {caption}")
     return Figure(f"{name}-roc", "Can an observer still tell?", caption, spec, table)
 
 
@@ -94,24 +99,21 @@ def score_figure(scores: Scores, *, name: str) -> Figure:
     edges = _edges([*own, *original])
     counts = _counts(own, edges)
     width = edges[1] - edges[0]
-    bars = pd.DataFrame(
-        {
-            "left": edges[:-1],
-            "right": edges[1:],
-            "density": [round(count / len(own) / width, 6) for count in counts],
-            "count": counts,
-        }
-    )
+    bars: list[Row] = [
+        {"left": left, "right": right, "density": round(count / len(own) / width, 6), "count": count}
+        for left, right, count in zip(edges[:-1], edges[1:], counts, strict=True)
+    ]
     before = _counts(original, edges)
     points = [edges[0] + step * (edges[-1] - edges[0]) / 100 for step in range(101)]
-    lines = [(IDEAL, round(point, 4), round(_density(point), 6)) for point in points]
+    lines: list[Row] = [
+        {"series": IDEAL, "score": round(point, 4), "density": round(_density(point), 6)} for point in points
+    ]
     lines += [
-        (ORIGINAL, end, round(count / len(original) / width, 6))
+        {"series": ORIGINAL, "score": end, "density": round(count / len(original) / width, 6)}
         for count, left, right in zip(before, edges, edges[1:], strict=False)
         for end in (left, right)
         if original
     ]
-    frame = pd.DataFrame(lines, columns=["series", "score", "density"])
     caption = (
         "Bars: scores of the items to forget, all seeds together. Where nothing is left they follow the dotted bell "
         "curve; a shift to the right is memory, a shift to the left over-unlearning."
@@ -130,7 +132,7 @@ def score_figure(scores: Scores, *, name: str) -> Figure:
         ),
     )
     spec = charts.score_chart(
-        bars, frame, name=f"{name}_scores", description=f"Histogram of Gaussian scores. {caption}"
+        bars, lines, name=f"{name}_scores", description=f"Histogram of Gaussian scores. {caption}"
     )
     return Figure(f"{name}-scores", "Scores of the items to forget", caption, spec, table)
 
@@ -143,32 +145,36 @@ def _role(row: UnlearningRow) -> str:
 
 def _labeled(rows: Sequence[UnlearningRow]) -> set[str]:
     """Return the slugs of the references and of the entries that no other entry beats in distance and accuracy."""
-    entries = [(float(row.worst.sort), -float(row.gap.sort), row.slug) for row in rows if row.role == "entry"]
-    front = {
-        slug
-        for distance, loss, slug in entries
-        if not any(other[0] <= distance and other[1] <= loss and other[:2] != (distance, loss) for other in entries)
-    }
-    return front | {row.slug for row in rows if row.role != "entry"}
+    entries = [row for row in rows if row.role == "entry"]
+    best = front([(float(row.worst.sort), -float(row.gap.sort)) for row in entries])
+    return {entries[index].slug for index in best} | {row.slug for row in rows if row.role != "entry"}
 
 
 def _bound(shown: Shown, index: int, factor: float) -> float:
     return round(shown.bounds[index] * factor, 4) if shown.bounds else float("nan")
 
 
-def _rate_row(
-    series: str, values: Sequence[float], rate: float
-) -> tuple[str, float, float | None, float | None, float | None]:
-    found = tpr_at(values, rate)
-    tpr = round(found.value, 6) if found.hits else None
+def _rate_row(series: str, values: Sequence[float], rate: float) -> Row:
+    hits = _hits(values, rate)
+    tpr = round(hits / len(values), 6) if hits else None
     if series != OWN:
-        return (series, round(rate, 6), tpr, None, None)
+        return _rate(series, round(rate, 6), tpr)
+    found = share(hits, len(values))
     low, high = max(found.interval.low, LOWEST_RATE), max(found.interval.high, LOWEST_RATE)
-    return (series, round(rate, 6), tpr, round(low, 6), round(high, 6))
+    return {**_rate(series, round(rate, 6), tpr), "low": round(low, 6), "high": round(high, 6)}
+
+
+def _hits(ordered: Sequence[float], rate: float) -> int:
+    """Return how many scores, given in ascending order, lie above the threshold of a false positive rate."""
+    return len(ordered) - bisect_right(ordered, threshold(rate))
+
+
+def _rate(series: str, fpr: float, tpr: float | None) -> Row:
+    return {"series": series, "fpr": fpr, "tpr": tpr, "low": None, "high": None}
 
 
 def _rate_words(values: Sequence[float], rate: float) -> str:
-    found = tpr_at(values, rate)
+    found = share(_hits(values, rate), len(values))
     return f"{found.value:.4f} ({found.interval.low:.4f} to {found.interval.high:.4f})"
 
 

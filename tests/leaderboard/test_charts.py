@@ -1,12 +1,11 @@
 from typing import Any
 
 import altair as alt
-import pandas as pd
 import pytest
 from factories import Found, make_result
 
 from bench.leaderboard import charts
-from bench.leaderboard.charts import Spec
+from bench.leaderboard.charting import Row, Spec
 from bench.leaderboard.drawing import Painter, bundle
 from bench.leaderboard.figures import Figure, accuracy_figure, learnable_figure, sal_figures, seed_figure
 from bench.metrics.catalog import METRICS
@@ -16,21 +15,19 @@ HOSTILE = "</script><script>alert(1)</script>"
 
 
 def board_spec() -> Spec:
-    rows = pd.DataFrame(
-        {
-            "name": ["Fog", HOSTILE],
-            "role": [charts.ENTRY, charts.REFERENCE],
-            "value": [10.0, 96.0],
-            "low": [9.0, float("nan")],
-            "high": [11.0, float("nan")],
-            "text": ["10.0", "96.0"],
-        }
-    )
+    nan = float("nan")
+    rows: list[Row] = [
+        {"name": "Fog", "role": charts.ENTRY, "value": 10.0, "low": 9.0, "high": 11.0, "text": "10.0"},
+        {"name": HOSTILE, "role": charts.REFERENCE, "value": 96.0, "low": nan, "high": nan, "text": "96.0"},
+    ]
     return charts.interval_chart(rows, name="accuracy", title="accuracy", description="d")
 
 
 def tradeoff_spec() -> Spec:
-    rows = pd.DataFrame({"name": ["Fog"], "role": [charts.ENTRY], "x": [10.0], "y": [0.2], "label": ["Fog"]})
+    ends = {"x_low": 8.0, "x_high": 12.0, "y_low": None, "y_high": None}
+    rows: list[Row] = [
+        {"name": "Fog", "slug": "fog", "role": charts.ENTRY, "x": 10.0, "y": 0.2, **ends, "label": "Fog"}
+    ]
     return charts.tradeoff_chart(rows, name="tradeoff", x_title="x", y_title="y", description="d")
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from factories import CLEAN, HEX, Found, make_protocol, make_result, make_run, write_board, write_submission
 
-from bench.leaderboard.frame import learnable_frame, measurement_frame, sal_frame, seed_frame, shown_results, wide_frame
+from bench.leaderboard.frame import learnable_counts, measurement_frame, sal_rows, seed_frame, shown_results, wide_frame
 from bench.leaderboard.sources import read_sources
 
 PRIMARY = "resnet-narrow/none"
@@ -30,18 +30,18 @@ def test_wide_frame_leaves_seeds_that_were_not_run_open(tmp_path: Path) -> None:
     assert wide["mist"].notna().tolist() == [True, False, False]
 
 
-def test_learnable_frame_counts_layers_above_the_threshold_of_the_same_seed() -> None:
+def test_learnable_counts_are_of_layers_above_the_threshold_of_the_same_seed() -> None:
     # Seed 0: SAL of layer d at epoch t is 2 / (t d), beta 0.6: 2, 1, 0.67 at epoch 1; 1 at 2; 0.67 at 3; none at 4.
-    frame = learnable_frame(make_result(), PRIMARY)
-    assert frame[frame.seed == 0]["value"].tolist() == [3, 1, 1, 0]
+    counts = learnable_counts(make_result(), PRIMARY)
+    assert [count for (seed, _), count in counts.items() if seed == 0] == [3, 1, 1, 0]
 
 
-def test_learnable_frame_is_empty_without_a_threshold() -> None:
+def test_learnable_counts_are_empty_without_a_threshold() -> None:
     result = make_result()
     kept = tuple(item for item in result.outcome.measurements if item.metric != "beta")
     bare = result.model_copy(update={"outcome": result.outcome.model_copy(update={"measurements": kept})})
-    assert learnable_frame(bare, PRIMARY).empty
-    assert sal_frame(bare, PRIMARY)["learnable"].isna().all()
+    assert learnable_counts(bare, PRIMARY) == {}
+    assert {row.learnable for row in sal_rows(bare, PRIMARY)} == {None}
 
 
 def test_the_full_tier_is_shown_before_a_later_quick_one(tmp_path: Path) -> None:

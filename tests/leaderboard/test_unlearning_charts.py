@@ -5,10 +5,10 @@ import math
 import random
 
 import altair as alt
-import pandas as pd
 import pytest
 
-from bench.leaderboard.charts import ENTRY, REFERENCE, Spec
+from bench.leaderboard.charting import Spec
+from bench.leaderboard.charts import ENTRY, REFERENCE
 from bench.leaderboard.drawing import Painter
 from bench.leaderboard.figures import Figure
 from bench.leaderboard.unlearning_charts import IDEAL, LOSING, ORIGINAL, OWN, RETRAINED, forgetting_chart
@@ -27,21 +27,21 @@ SCORES = {OWN: normal(0.5), ORIGINAL: normal(1.2), RETRAINED: normal(0.0)}
 
 
 def forgetting_spec(rows: int = 3) -> Spec:
-    frame = pd.DataFrame(
-        {
-            "name": [HOSTILE, *(f"m{index}" for index in range(1, rows))],
-            "role": [ENTRY, LOSING, REFERENCE, *[ENTRY] * rows][:rows],
-            "x": [-0.5, -70.0, 0.0, *(-0.01 * index for index in range(rows))][:rows],
-            "y": [0.3, 5.0, 0.0, *(0.02 * index for index in range(rows))][:rows],
-            "x_low": [-1.0, -90.0, NAN, *[NAN] * rows][:rows],
-            "x_high": [0.0, -50.0, NAN, *[NAN] * rows][:rows],
-            "y_low": [0.1, -3.0, NAN, *[NAN] * rows][:rows],
-            "y_high": [0.5, 60.0, NAN, *[NAN] * rows][:rows],
-            "text": ["t"] * rows,
-            "label": [HOSTILE, "", "Retrain", *[""] * rows][:rows],
-        }
-    )
-    return forgetting_chart(frame, name="tradeoff", tolerance=1.0, x_title="x", y_title="y", description="d")
+    columns = {
+        "name": [HOSTILE, *(f"m{index}" for index in range(1, rows))],
+        "slug": [f"m{index}" for index in range(rows)],
+        "role": [ENTRY, LOSING, REFERENCE, *[ENTRY] * rows][:rows],
+        "x": [-0.5, -70.0, 0.0, *(-0.01 * index for index in range(rows))][:rows],
+        "y": [0.3, 5.0, 0.0, *(0.02 * index for index in range(rows))][:rows],
+        "x_low": [-1.0, -90.0, NAN, *[NAN] * rows][:rows],
+        "x_high": [0.0, -50.0, NAN, *[NAN] * rows][:rows],
+        "y_low": [0.1, -3.0, NAN, *[NAN] * rows][:rows],
+        "y_high": [0.5, 60.0, NAN, *[NAN] * rows][:rows],
+        "text": ["t"] * rows,
+        "label": [HOSTILE, "", "Retrain", *[""] * rows][:rows],
+    }
+    points = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return forgetting_chart(points, name="tradeoff", tolerance=1.0, x_title="x", y_title="y", description="d")
 
 
 def figures() -> list[Figure]:

@@ -1,0 +1,70 @@
+"""Charting: designs of charts filled with what differs from one chart to the next: words, ends of axes and rows.
+
+Imports the standard library; designs.py makes the designs that are read here.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+Spec = dict[str, Any]
+Row = dict[str, Any]
+
+VEGA_LITE = "6.4"
+DESIGNS_FILE = "designs.json"
+
+
+def hole(name: str) -> str:
+    """Return what stands in a design for a part that is not known yet."""
+    return f"{{{name}}}"
+
+
+@cache
+def _designs() -> dict[str, Spec]:
+    text = resources.files("bench.leaderboard").joinpath(DESIGNS_FILE).read_text(encoding="utf-8")
+    found: dict[str, Spec] = json.loads(text)
+    return found
+
+
+def filled(design: str, parts: dict[str, Any], **rows: Sequence[Row]) -> Spec:
+    """Return a design with its holes filled, equal to what Altair builds from the same parts.
+
+    parts: by the name of their hole. rows: data, by the name of the hole for its name.
+    """
+    names = {name: data_name(found) for name, found in rows.items()}
+    spec: Spec = _fill(_designs()[design], {hole(name): part for name, part in (parts | names).items()})
+    spec["datasets"] = {names[name]: found for name, found in rows.items()}
+    return spec
+
+
+def data_name(rows: Sequence[Row]) -> str:
+    """Return the name of data, which Altair derives from its rows."""
+    text = json.dumps(rows, sort_keys=True)
+    return f"data-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def plain(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Return rows as they are written into a page: a missing number is None, never NaN."""
+    return [
+        {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
+        for row in rows
+    ]
+
+
+def _fill(part: Any, parts: Mapping[str, Any]) -> Any:
+    """Return a copy of a design with its holes filled; what fills them is not looked into again."""
+    if isinstance(part, dict):
+        return {name: _fill(value, parts) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_fill(value, parts) for value in part]
+    if not isinstance(part, str) or "{" not in part:
+        return part
+    if part in parts:
+        return parts[part]
+    # Only names are built from a hole and a word of the design: `{name}_dots`.
+    start, end, word = part.partition("}")
+    return f"{parts[start + end]}{word}"

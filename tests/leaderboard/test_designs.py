@@ -1,0 +1,63 @@
+"""What is read from designs.json is what Altair builds."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import pytest
+from test_painting import CASES
+
+from bench.leaderboard import charting, charts, designs, unlearning_charts
+from bench.leaderboard.charting import Row, Spec, data_name, filled, plain
+
+FILE = Path(designs.__file__).with_name(charting.DESIGNS_FILE)
+HOSTILE = "{name} </script> {top} {"
+
+
+def test_the_stored_designs_are_those_that_altair_builds(request: pytest.FixtureRequest) -> None:
+    text = json.dumps(designs.with_holes(), sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+    if request.config.getoption("--update-golden"):
+        FILE.write_text(text, encoding="utf-8")
+    assert text == FILE.read_text(encoding="utf-8"), "a design has changed: pytest --update-golden, then review"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_filled_design_is_what_altair_builds_from_the_same_parts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(design: str, parts: dict[str, Any], **rows: list[Row]) -> Spec:
+        names = {part: data_name(found) for part, found in rows.items()}
+        spec = designs.built(design, **parts, **names)
+        return {**spec, "datasets": {names[part]: found for part, found in rows.items()}}
+
+    stored = CASES[name]()
+    for module in (charts, unlearning_charts):
+        monkeypatch.setattr(module, "filled", build)
+    built = CASES[name]()
+    assert built is not stored
+    assert json.dumps(built, sort_keys=True) == json.dumps(stored, sort_keys=True)
+
+
+def test_words_that_look_like_holes_stay_as_they_are() -> None:
+    spec = filled(
+        "seed",
+        {"name": "n", "title": HOSTILE, "description": HOSTILE, "order": [HOSTILE], "width": 1, "height": 2},
+        data=[],
+    )
+    assert spec["description"] == HOSTILE
+    assert spec["layer"][1]["encoding"]["x"]["title"] == HOSTILE
+    assert spec["layer"][0]["name"] == "n_pairs"
+
+
+def test_data_has_the_name_that_altair_gives_it() -> None:
+    rows = plain([{"name": "Fög", "value": 1.5, "low": float("nan")}, {"name": "b", "value": 2, "low": 0.1}])
+    spec = alt.Chart(alt.InlineData(values=rows)).mark_point().to_dict()
+    assert spec["data"]["name"] == data_name(rows)
+    assert spec["datasets"] == {data_name(rows): rows}
+
+
+def test_rendering_waits_neither_for_altair_nor_for_the_library_that_draws() -> None:
+    script = "import sys, bench.leaderboard.pages; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not {"altair", "vl_convert"} & set(run.stdout.split())
