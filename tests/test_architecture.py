@@ -77,6 +77,7 @@ LAYERS = {
     "bench.reported": "leaderboard",
     "bench.__main__": "cli",
     "bench.cli": "cli",
+    "bench.compare_command": "cli",
     "bench.doctor": "cli",
     "bench.explain": "cli",
     "bench.import_command": "cli",

@@ -40,6 +40,7 @@ def run(capsys):
 def test_the_commands_are_the_documented_ones():
     assert COMMANDS == [
         "challenge",
+        "compare",
         "craft",
         "doctor",
         "evaluate",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.leaderboard import drawing, publishing
 from bench.leaderboard.board import board_context
+from bench.leaderboard.compare_page import compare_contexts, compare_index_contexts
 from bench.leaderboard.contexts import BoardContext, Context
 from bench.leaderboard.environment import Renderer, static_assets
 from bench.leaderboard.exports import board_csv, reported_csv, unlearning_csv
@@ -62,6 +63,8 @@ PAGES = (
     Page("pages/metric.html", metric_contexts),
     Page("pages/metrics.html", metrics_contexts),
     Page("pages/reported.html", reported_contexts),
+    Page("pages/compare.html", compare_contexts),
+    Page("pages/compare_index.html", compare_index_contexts),
     Page("pages/submit.html", submit_contexts),
     Page("pages/read.html", read_contexts),
     Page("pages/404.html", missing_contexts),

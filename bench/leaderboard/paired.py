@@ -21,6 +21,9 @@ POWER = 0.8
 MOST_FLIPPED = 20
 """Most seeds whose signs are all flipped; beyond, 2^n is too many."""
 
+DECIMALS = 9
+"""Means are rounded to so many decimals: values have six, so the mean of eight seeds keeps all it has but float noise."""
+
 SLACK = 1e-9
 """Relative difference below which two sums count as equal: far below the rounding of results, far above float noise."""
 
@@ -67,8 +70,7 @@ def compare_paired(first: Mapping[int, float], second: Mapping[int, float], *, r
     other = np.array([second[seed] for seed in seeds], dtype=float)
     differences = (other - mine)[:, None]
     count, mean, spread = (float(item[0]) for item in spreads(differences, resolution=resolution))
-    # The difference of the means, so that the three numbers agree to the last digit.
-    means = float(mine.mean()), float(other.mean()), mean
+    means = tuple(round(value, DECIMALS) for value in (float(mine.mean()), float(other.mean()), mean))
     exact = sign_flip_p(differences[:, 0])
     if len(seeds) == 1:
         return Paired(seeds, *means, exact_p=exact)
