@@ -3,7 +3,8 @@
 Imports comparisons and wording; never torch.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from bench.leaderboard.comparison import Cells, Comparison, Contestant, Difference, Line, condition_text
@@ -12,6 +13,8 @@ from bench.leaderboard.paired import LEVEL, MOST_FLIPPED, least_seeds, smallest_
 from bench.leaderboard.wording import number, seeds_words
 from bench.metrics.catalog import Metric
 from bench.records import canonical_bytes
+
+Table = Callable[[Sequence[str], Sequence[Sequence[str]]], Iterable[str]]
 
 SCHEMA = "bench.comparison/1"
 HEADER = ("condition", "metric", "entry", "first", "entry's", "difference", "95 % interval", "p", "exact p", "verdict")
@@ -23,12 +26,13 @@ EXPLANATION = (
 
 def text_report(comparisons: Sequence[Comparison]) -> str:
     """Return comparisons for a terminal: aligned columns, one block a protocol."""
-    return "\n\n".join("\n".join(_blocks(item, _aligned, heading="", bullet="  ")) for item in comparisons) + "\n"
+    return "\n\n".join("\n".join(_blocks(item, _aligned, str, heading="", bullet="  ")) for item in comparisons) + "\n"
 
 
 def markdown_report(comparisons: Sequence[Comparison]) -> str:
     """Return comparisons as Markdown."""
-    return "\n\n".join("\n".join(_blocks(item, _piped, heading="## ", bullet="- ")) for item in comparisons) + "\n"
+    blocks = (_blocks(item, _piped, _unmarked, heading="## ", bullet="- ") for item in comparisons)
+    return "\n\n".join("\n".join(lines) for lines in blocks) + "\n"
 
 
 def json_report(comparisons: Sequence[Comparison]) -> bytes:
@@ -133,10 +137,12 @@ def entry_words(item: Contestant) -> str:
     return f"{item.label}: {item.name} ({place})"
 
 
-def _blocks(comparison: Comparison, table: Any, *, heading: str, bullet: str) -> Iterable[str]:
+def _blocks(
+    comparison: Comparison, table: Table, safe: Callable[[str], str], *, heading: str, bullet: str
+) -> Iterable[str]:
     yield f"{heading}{comparison.protocol.id}: {comparison.protocol.title}"
     yield ""
-    yield from (f"{bullet}{_plain(entry_words(item))}" for item in comparison.contestants)
+    yield from (f"{bullet}{safe(entry_words(item))}" for item in comparison.contestants)
     yield ""
     yield EXPLANATION
     yield ""
@@ -237,9 +243,9 @@ def _count(amount: int, word: str) -> str:
     return f"{amount} {word}{'s' * (amount != 1)}"
 
 
-def _plain(text: str) -> str:
-    """Return a manifest's text without what a terminal or Markdown would act on."""
-    return "".join(character if character.isprintable() else " " for character in text)
+def _unmarked(text: str) -> str:
+    """Return a manifest's text so that Markdown shows it as it is; control characters are not let into manifests."""
+    return re.sub(r"([\\`*_<>\[\]|])", r"\\\1", text)
 
 
 def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterable[str]:

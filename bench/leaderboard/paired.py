@@ -5,7 +5,7 @@ Imports numpy and scipy; never pandas, never torch. docs/statistics.md says what
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -22,7 +22,7 @@ MOST_FLIPPED = 20
 """Most seeds whose signs are all flipped; beyond, 2^n is too many."""
 
 DECIMALS = 9
-"""Means are rounded to so many decimals: values have six, so the mean of eight seeds keeps all it has but float noise."""
+"""Means are rounded to so many decimals: values have six, so the mean of eight seeds loses nothing but float noise."""
 
 SLACK = 1e-9
 """Relative difference below which two sums count as equal: far below the rounding of results, far above float noise."""
@@ -70,13 +70,17 @@ def compare_paired(first: Mapping[int, float], second: Mapping[int, float], *, r
     other = np.array([second[seed] for seed in seeds], dtype=float)
     differences = (other - mine)[:, None]
     count, mean, spread = (float(item[0]) for item in spreads(differences, resolution=resolution))
-    means = tuple(round(value, DECIMALS) for value in (float(mine.mean()), float(other.mean()), mean))
     exact = sign_flip_p(differences[:, 0])
+    found = Paired(seeds, _rounded(mine.mean()), _rounded(other.mean()), _rounded(mean), exact_p=exact)
     if len(seeds) == 1:
-        return Paired(seeds, *means, exact_p=exact)
+        return found
     half = float(stdtrit(count - 1, 0.975)) * spread / math.sqrt(count)
     p = float(t_p_values(np.array([count]), np.array([mean]), np.array([spread]))[0])
-    return Paired(seeds, *means, spread, mean - half, mean + half, p, exact)
+    return replace(found, spread=spread, low=mean - half, high=mean + half, p=p)
+
+
+def _rounded(value: float | np.floating) -> float:
+    return round(float(value), DECIMALS)
 
 
 def spreads(differences: Values, *, resolution: float) -> tuple[Values, Values, Values]:
