@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -292,6 +294,16 @@ def test_a_regression_fails_on_request_only(run: Run) -> None:
     assert "hypo-digits is significantly worse than lsp-digits" in err
     assert run(*worse, "--fail-on-regression")[0] == 1
     assert run("hypo-digits", "lsp-digits", "--metric", "test_accuracy", "--fail-on-regression")[0] == 0
+
+
+def test_the_command_never_imports_torch() -> None:
+    script = (
+        "import sys; from bench.cli import main\n"
+        "try: main(['compare', 'tap-mini', 'em-mini'])\n"
+        "except SystemExit as stop: print(stop.code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 False"
 
 
 def scores(sources: Sources, protocol: Protocol | UnlearningProtocol) -> dict[str, tuple[object, ...]]:
