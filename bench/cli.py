@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench import __version__, import_command, record_commands, study_command, unlearning_command
+from bench import __version__, compare_command, import_command, record_commands, study_command, unlearning_command
 from bench.errors import Interrupted
 from bench.exits import run_app
 from bench.problems import printable
@@ -132,6 +132,7 @@ import_released = app.command(name="import")(import_command.import_released)
 challenge = app.command()(unlearning_command.challenge)
 unlearn = app.command()(unlearning_command.unlearn)
 study = app.command()(study_command.study)
+compare = app.command()(compare_command.compare)
 
 
 @app.command()

@@ -283,7 +283,7 @@ def write_submission(
 
 
 def write_board(root: Path, protocol: Protocol | None = None) -> Protocol:
-    """Write a small board: clean, random noise, three methods of which two tie, and one not measured yet."""
+    """Write a small board: clean, random noise, three methods that three seeds cannot rank, one not measured yet."""
     asked = make_protocol() if protocol is None else protocol
 
     def measured(found: Found, *, digest: str | None = HEX, tier: Tier = "full") -> list[tuple[Result, Run]]:

@@ -88,6 +88,7 @@ LAYERS = {
     "bench.reported": "leaderboard",
     "bench.__main__": "cli",
     "bench.cli": "cli",
+    "bench.compare_command": "cli",
     "bench.doctor": "cli",
     "bench.exits": "cli",
     "bench.explain": "cli",

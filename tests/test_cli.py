@@ -41,6 +41,7 @@ def test_the_commands_are_the_documented_ones():
     assert COMMANDS == [
         "annotate",
         "challenge",
+        "compare",
         "craft",
         "doctor",
         "evaluate",

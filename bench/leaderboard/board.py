@@ -5,10 +5,14 @@ Imports pandas through frames; never torch.
 
 from dataclasses import replace
 
+import pandas as pd
+
 from bench.leaderboard import charting, charts
 from bench.leaderboard.contexts import Board, BoardContext, Fact, Row
+from bench.leaderboard.families import Family, all_pairs
 from bench.leaderboard.figures import DataTable, Figure
 from bench.leaderboard.frame import seed_frame, shown_results, wide_frame
+from bench.leaderboard.limits import detectable_sentence, too_few_sentence
 from bench.leaderboard.matrix import defense_matrices, network_rows, networks, rivals
 from bench.leaderboard.ranking import Standing, common_seeds, rank, rank_text
 from bench.leaderboard.reported_page import reported_block
@@ -27,6 +31,7 @@ from bench.leaderboard.wording import (
     seeds_words,
     short_names,
     show,
+    with_unit,
 )
 from bench.metrics.catalog import METRICS
 from bench.protocol import Protocol
@@ -64,11 +69,16 @@ def build_board(sources: Sources, protocol: Protocol) -> Board:
 @remembered
 def standings(sources: Sources, protocol: Protocol) -> tuple[list[Standing], int]:
     """Rank the entries of a protocol that have the primary metric; also return how many seeds any two share."""
-    entries = [pair for pair in shown_results(sources, protocol) if pair[0].role == "entry"]
-    values = wide_frame(seed_frame(entries), metric=PRIMARY.key, condition=protocol.primary.label)
+    values = ranked_values(sources, protocol)
     lower = PRIMARY.direction == "lower"
     shared = common_seeds(values) if len(values) > 1 else len(values)
     return rank(values, lower_is_better=lower, resolution=1 / test_images(protocol)), shared
+
+
+def ranked_values(sources: Sources, protocol: Protocol) -> pd.DataFrame:
+    """Return what a board ranks by: a row a seed, a column an entry, NaN where a seed was not run."""
+    entries = [pair for pair in shown_results(sources, protocol) if pair[0].role == "entry"]
+    return wide_frame(seed_frame(entries), metric=PRIMARY.key, condition=protocol.primary.label)
 
 
 def test_images(protocol: AnyProtocol) -> int:
@@ -112,7 +122,9 @@ def _rows(sources: Sources, protocol: Protocol) -> tuple[list[Row], str]:
     anchor = reference.manifest.method.name if reference else "clean training"
     by_slug = {standing.slug: standing for standing in ranked}
     rows = [_row(entry, protocol, by_slug.get(entry.slug), anchor) for entry in entries]
-    return rows, _ties_sentence(len(ranked), shared)
+    values = ranked_values(sources, protocol)
+    family = all_pairs(values.to_numpy(dtype=float), resolution=1 / test_images(protocol))
+    return rows, _ties_sentence(len(ranked), shared, family)
 
 
 def _place(entry: Entry, places: dict[str, int]) -> tuple[int, int, str]:
@@ -159,16 +171,20 @@ def _note(entry: Entry, drop: Measurement | None, anchor: str, accuracy: Shown) 
     return "" if accuracy.measured else accuracy.reason or "No result that the board can show is stored yet."
 
 
-def _ties_sentence(entries: int, seeds: int) -> str:
+def _ties_sentence(entries: int, seeds: int, family: Family) -> str:
     if entries < 2:
         return "With fewer than two ranked entries there is nothing to compare."
     if seeds == 1:
         return "Some or all entries share only one seed with others. One seed tells nothing apart: those entries tie."
     if seeds == 0:
         return "Some entries share no seed with others: those cannot be compared, so they tie."
+    shared = f"Any two entries share at least {seeds_words(seeds)}."
+    if not family.pairs:
+        return f"{shared} {too_few_sentence(seeds)}"
     return (
-        f"Any two entries share at least {seeds_words(seeds)}. They get different ranks only if their paired "
-        "difference is significant after Holm's correction over the whole board; otherwise they tie."
+        f"{shared} They get different ranks only if their paired difference is significant over the whole board, by "
+        f"the t-test after Holm's correction and by the exact sign-flip test; otherwise they tie. "
+        f"{detectable_sentence(family, lambda value: with_unit(METRICS['accuracy_drop'], value))}"
     )
 
 

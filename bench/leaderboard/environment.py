@@ -19,10 +19,10 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'none'; "
     "font-src 'self'; base-uri 'none'; form-action 'none'"
 )
-STYLES = ("frame", "tables", "matrices", "reported", "charts", "media")
+STYLES = ("frame", "tables", "matrices", "reported", "charts", "compare", "media")
 """Parts of `site.css` in their order: what depends on the medium comes last."""
 
-SCRIPTS = ("theme-button", "table", "charts")
+SCRIPTS = ("theme-button", "table", "charts", "compare")
 """Parts of `site.js`, each on its own."""
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from bench.leaderboard.board import board_contexts
 from bench.leaderboard.board import standings as ue_standings
 from bench.leaderboard.canaries import noise_file, unlearning_file
+from bench.leaderboard.compare_page import compare_contexts, compare_index_contexts
 from bench.leaderboard.contexts import Context
 from bench.leaderboard.environment import Renderer
 from bench.leaderboard.exports import board_csv, reported_csv, unlearning_csv
@@ -53,14 +54,17 @@ class Kind:
     files: tuple[Callable[..., Files], ...]
 
 
+COMPARE = Page("pages/compare.html", compare_contexts)
+
 UE_BOARD = Kind(
-    pages=(Page("pages/board.html", board_contexts), Page("pages/protocol.html", protocol_contexts)),
+    pages=(Page("pages/board.html", board_contexts), Page("pages/protocol.html", protocol_contexts), COMPARE),
     files=(board_csv, noise_file),
 )
 UNLEARNING_BOARD = Kind(
     pages=(
         Page("pages/unlearning_board.html", unlearning_board_contexts),
         Page("pages/unlearning_protocol.html", unlearning_protocol_contexts),
+        COMPARE,
     ),
     files=(unlearning_csv, unlearning_file),
 )
@@ -75,6 +79,7 @@ SITE = Kind(
         Page("pages/metric.html", metric_contexts),
         Page("pages/metrics.html", metrics_contexts),
         Page("pages/reported.html", reported_contexts),
+        Page("pages/compare_index.html", compare_index_contexts),
         Page("pages/submit.html", submit_contexts),
         Page("pages/read.html", read_contexts),
         Page("pages/404.html", missing_contexts),

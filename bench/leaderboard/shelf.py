@@ -140,6 +140,15 @@ def read_shelves(root: Path, cache: Path | None = None, *, code: str = "") -> tu
     return shelves, left_out
 
 
+def read_shelf(folder: Path, protocol: str | None = None) -> Shelf:
+    """Read one submission, or its results of one protocol only.
+
+    Raises CorruptResult, and for the manifest what `bench.submission.read_manifest` and `parse_any_manifest` do.
+    """
+    item = _survey(folder, None, protocol)
+    return _shelf(item, _examine((folder, item.manifest, item.unknown)))
+
+
 @dataclass(frozen=True)
 class _Surveyed:
     """A folder whose bytes are digested. unknown: paths of results that no index speaks of."""
@@ -155,10 +164,11 @@ class _Surveyed:
         return tuple(path for path in self.files if path not in self.known)
 
 
-def _survey(folder: Path, kept: Kept | None) -> _Surveyed:
+def _survey(folder: Path, kept: Kept | None, protocol: str | None = None) -> _Surveyed:
     text = read_manifest(folder)
     sources = (hashlib.sha256(text.encode()).hexdigest(), _ledger_digest(folder))
-    files = {path.relative_to(folder).as_posix(): _digest(path) for path in result_paths(folder)}
+    chosen = (path for path in result_paths(folder) if protocol in (None, path.parent.name))
+    files = {path.relative_to(folder).as_posix(): _digest(path) for path in chosen}
     if kept is None or kept.sources != sources:
         return _Surveyed(folder, parse_any_manifest(text), sources, files, {})
     known = {head.path: head for head in kept.heads if files.get(head.path) == head.sha256}

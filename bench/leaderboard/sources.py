@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar, get_type_hints
 
 from bench.leaderboard.memory import Memory
-from bench.leaderboard.shelf import Head, Shelved, ledger_of, read_shelves
+from bench.leaderboard.shelf import Head, Shelf, Shelved, ledger_of, read_shelves
 from bench.ledger import Ledger
 from bench.protocol import Protocol
 from bench.results import CheckpointResult
@@ -212,24 +212,24 @@ def read_sources(
     known = {name: load_any_protocol(name) for name in all_protocol_ids()} if protocols is None else dict(protocols)
     ordered = [known[name] for name in sorted(known)]
     shelves, left_out = read_shelves(root, cache, code=code)
+    entries = [entry_of(shelf) for shelf in shelves]
     return Sources(
         protocols={protocol.id: protocol for protocol in ordered if isinstance(protocol, Protocol)},
-        entries=tuple(
-            Entry(shelf.folder, shelf.manifest, shelf.results, shelf.sources)
-            for shelf in shelves
-            if isinstance(shelf.manifest, Manifest)
-        ),
+        entries=tuple(entry for entry in entries if isinstance(entry, Entry)),
         left_out=tuple(left_out),
         memory=Memory(cache, code=code),
         unlearning_protocols={
             protocol.id: protocol for protocol in ordered if isinstance(protocol, UnlearningProtocol)
         },
-        unlearning_entries=tuple(
-            UnlearningEntry(shelf.folder, shelf.manifest, shelf.results, shelf.sources)
-            for shelf in shelves
-            if isinstance(shelf.manifest, UnlearningManifest)
-        ),
+        unlearning_entries=tuple(entry for entry in entries if isinstance(entry, UnlearningEntry)),
     )
+
+
+def entry_of(shelf: Shelf) -> Entry | UnlearningEntry:
+    """Return the submission that lies on a shelf."""
+    if isinstance(shelf.manifest, Manifest):
+        return Entry(shelf.folder, shelf.manifest, shelf.results, shelf.sources)
+    return UnlearningEntry(shelf.folder, shelf.manifest, shelf.results, shelf.sources)
 
 
 def remembered(work_out: Callable[[Sources, ProtocolOf], Value]) -> Callable[[Sources, ProtocolOf], Value]:

@@ -14,6 +14,7 @@ from bench.leaderboard.unlearning_figures import tradeoff_figure
 from bench.leaderboard.unlearning_order import (
     Place,
     WorstCase,
+    families,
     gaussian_label,
     keeps_accuracy,
     margin_words,
@@ -68,7 +69,7 @@ def build_board(sources: Sources, protocol: UnlearningProtocol) -> UnlearningBoa
         unranked=tuple(row for row in rows if row.role == "entry" and not row.rank),
         leaders=leader_sentences(ranked, places, gaussian_label(protocol) is not None),
         anchor_words=anchor_sentences(anchors, gaussian_label(protocol) is not None),
-        ties=ties_sentence(ranked),
+        ties=ties_sentence(ranked, families(sources, protocol)),
         gaussian=gaussian_label(protocol) is not None,
         primary=probe_words(protocol.primary.probe),
         tolerance=tolerance_words(),

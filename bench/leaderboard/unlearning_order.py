@@ -3,11 +3,11 @@
 Imports pandas through ranking, the records and plain statistics; never torch.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from bench.leaderboard.families import Family, all_pairs
 from bench.leaderboard.frame import seeds_of
 from bench.leaderboard.ranking import Standing, letter, rank
 from bench.leaderboard.sources import Sources, UnlearningEntry, remembered
@@ -102,16 +102,10 @@ def standings(sources: Sources, protocol: UnlearningProtocol) -> dict[str, Place
 
     Ranked are results of the full tier with a distance to retraining on every probe.
     """
-    groups: dict[bool, dict[str, Measurement]] = {True: {}, False: {}}
-    for entry in sources.unlearning_entries:
-        found = ranked_distance(entry, protocol)
-        stored = entry.shown(protocol)
-        if found is not None and stored is not None:
-            groups[bool(keeps_accuracy(stored.result, protocol))][entry.slug] = found
     places: dict[str, Place] = {}
     used = 0
-    for keeps in (True, False):
-        before, ranked = len(places), _ranked(groups[keeps])
+    for keeps, values in ranked_values(sources, protocol).items():
+        before, ranked = len(places), rank(values, lower_is_better=True, resolution=RESOLUTION)
         letters = list(dict.fromkeys(name for standing in ranked for name in standing.groups.split()))
         renamed = {name: letter(used + position) for position, name in enumerate(letters)}
         for standing in ranked:
@@ -121,17 +115,34 @@ def standings(sources: Sources, protocol: UnlearningProtocol) -> dict[str, Place
     return places
 
 
+def ranked_values(sources: Sources, protocol: UnlearningProtocol) -> dict[bool, pd.DataFrame]:
+    """Return what each group is ranked by, a row a seed, a column an entry; first those that keep accuracy (True)."""
+    groups: dict[bool, dict[str, Measurement]] = {True: {}, False: {}}
+    for entry in sources.unlearning_entries:
+        found = ranked_distance(entry, protocol)
+        stored = entry.shown(protocol)
+        if found is not None and stored is not None:
+            groups[bool(keeps_accuracy(stored.result, protocol))][entry.slug] = found
+    return {
+        keeps: pd.DataFrame({slug: pd.Series(item.per_seed, dtype=float) for slug, item in sorted(found.items())})
+        for keeps, found in groups.items()
+    }
+
+
+def families(sources: Sources, protocol: UnlearningProtocol) -> list[Family]:
+    """Test the pairs of each group that has two entries or more; pairs of different groups are told apart by rule."""
+    found = ranked_values(sources, protocol).values()
+    return [
+        all_pairs(values.to_numpy(dtype=float), resolution=RESOLUTION) for values in found if len(values.columns) > 1
+    ]
+
+
 def ranked_distance(entry: UnlearningEntry, protocol: UnlearningProtocol) -> Measurement | None:
     """Return what an entry is ranked by; None where it is not ranked."""
     stored = entry.shown(protocol)
     if entry.role != "entry" or stored is None or stored.result.subject.tier != "full":
         return None
     return worst_distance(stored.result, protocol).measurement
-
-
-def _ranked(found: dict[str, Measurement]) -> Sequence[Standing]:
-    columns = {slug: pd.Series(item.per_seed, dtype=float) for slug, item in sorted(found.items())}
-    return rank(pd.DataFrame(columns), lower_is_better=True, resolution=RESOLUTION)
 
 
 def gaussian_label(protocol: UnlearningProtocol) -> str | None:

@@ -5,6 +5,8 @@ Imports contexts and wording; never torch.
 
 from collections.abc import Mapping, Sequence
 
+from bench.leaderboard.families import Family
+from bench.leaderboard.limits import detectable_sentence, too_few_sentence
 from bench.leaderboard.unlearning_contexts import UnlearningRow, VerdictKind
 from bench.leaderboard.unlearning_order import Place, tolerance_words
 from bench.leaderboard.wording import list_words
@@ -82,13 +84,23 @@ def anchor_sentences(anchors: Sequence[UnlearningRow], gaussian: bool) -> tuple[
     return tuple(found)
 
 
-def ties_sentence(ranked: Sequence[UnlearningRow]) -> str:
-    """Say how ranks are told apart, or why nothing can be."""
+def ties_sentence(ranked: Sequence[UnlearningRow], families: Sequence[Family]) -> str:
+    """Say how ranks are told apart, how large a difference that takes, or why nothing can be.
+
+    families: the pairs of each group that is ranked by itself.
+    """
     if len(ranked) < 2:
         return "With fewer than two ranked methods there is nothing to compare."
+    if not families:
+        return "Each group has one ranked method, so seeds decide nothing."
+    if not any(family.pairs for family in families):
+        seeds = min(int(family.count.min()) for family in families)
+        return too_few_sentence(seeds, "the methods of a group")
+    largest = max(families, key=lambda family: family.pairs)
     return (
         "Two methods get different ranks only if the paired difference of their worst cases, seed by seed, is "
-        "significant after Holm's correction over their group; otherwise they tie."
+        "significant over their group, by the t-test after Holm's correction and by the exact sign-flip test; "
+        f"otherwise they tie. {detectable_sentence(largest, '{:.2f}'.format)}"
     )
 
 

@@ -28,6 +28,9 @@ TEMPLATES = (
     "metrics/index.html",
     "submit/index.html",
     "read/index.html",
+    "compare/index.html",
+    "compare/ue-tiny-v1/index.html",
+    "compare/unlearning-tiny-v1/index.html",
     "404.html",
 )
 

@@ -70,9 +70,9 @@ def test_board_lists_ranked_entries_then_anchors_then_what_is_not_measured(built
         "Random noise",
         "Rime",
     ]
-    ranked = "1 to 2 tie A Fog synthetic shortcut 10.5 % 9.3 to 11.7 52.8 % 52.1 to 53.4 86.0 points 83.5 to 88.5"
+    ranked = "1 to 3 tie A Fog synthetic shortcut 10.5 % 9.3 to 11.7 52.8 % 52.1 to 53.4 86.0 points 83.5 to 88.5"
     assert rows[0].startswith(ranked)
-    assert rows[2].startswith("3 Haze")
+    assert rows[2].startswith("1 to 3 tie A Haze")
     assert rows[3].startswith("reference Clean")
     assert rows[5].count("not measured yet") == 5
 
@@ -87,7 +87,7 @@ def test_control_says_whether_it_shows_an_effect(built: Built) -> None:
 def test_submission_page_states_the_drop_with_its_interval(built: Built) -> None:
     text = words(built.text("submissions/fog/index.html"))
     assert "Fog lowers clean test accuracy by 86.0 points against Clean (95 % interval 83.5 to 88.5)." in text
-    assert "Rank 1 to 2 of 3" in text
+    assert "Rank 1 to 3 of 3" in text
     assert "declared class-wise, measured class-wise" in text
 
 

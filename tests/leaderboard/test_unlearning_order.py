@@ -23,7 +23,9 @@ from bench.leaderboard.unlearning_order import (
     worst_distance,
     worst_gap,
 )
+from bench.protocol import SeedCount
 from bench.results import Measurement, Result
+from bench.unlearning_protocol import UnlearningProtocol
 
 PROTOCOL = make_unlearning_protocol()
 
@@ -41,12 +43,12 @@ def with_seeds(result: Result, metric: str, label: str, values: tuple[float, ...
     )
 
 
-def board_of(root: Path, **methods: Left) -> Sources:
+def board_of(root: Path, protocol: UnlearningProtocol = PROTOCOL, **methods: Left) -> Sources:
     for slug in ("original", "retrain"):
-        write_unlearner(root, slug)
+        write_unlearner(root, slug, protocol=protocol)
     for slug, left in methods.items():
-        write_unlearner(root, slug.replace("_", "-"), left, unlearner="gd")
-    return read_sources(root, protocols={PROTOCOL.id: PROTOCOL})
+        write_unlearner(root, slug.replace("_", "-"), left, protocol=protocol, unlearner="gd")
+    return read_sources(root, protocols={protocol.id: protocol})
 
 
 def test_the_worst_case_is_taken_seed_by_seed() -> None:
@@ -111,13 +113,16 @@ def test_a_missing_score_is_no_verdict() -> None:
 
 
 def test_what_keeps_accuracy_comes_before_what_is_closer_without_it(tmp_path: Path) -> None:
+    eight = tuple(item.model_copy(update={"seeds": SeedCount(quick=1, full=8)}) for item in PROTOCOL.probes)
+    protocol = make_unlearning_protocol(probes=eight)
     sources = board_of(
         tmp_path,
+        protocol,
         near=Left(gus=0.3, patch=0.3, wobble=0.003),
         far=Left(gus=0.9, patch=0.7, wobble=0.003),
         broken=Left(gus=0.01, patch=0.11, accuracy=0.8, wobble=0.003),
     )
-    places = standings(sources, PROTOCOL)
+    places = standings(sources, protocol)
     assert [(slug, place.text, place.keeps) for slug, place in places.items()] == [
         ("near", "1", True),
         ("far", "2", True),

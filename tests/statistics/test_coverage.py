@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from scipy.stats import binom, kstest
 
-from bench.leaderboard.power import detectable_difference, power_sentence
 from bench.leaderboard.ranking import paired_p_values, rank, separated
 from bench.metrics.gus_statistics import (
     equivalence,
@@ -158,39 +157,3 @@ def test_rank_intervals_hold_every_true_rank_on_at_least_95_percent_of_boards():
             places[slug].best > best[index] or places[slug].worst < worst[index] for index, slug in enumerate("abcdef")
         )
     assert wrong / BOARDS <= 0.05 + 4 * math.sqrt(0.05 * 0.95 / BOARDS)
-
-
-def test_the_difference_that_is_said_to_be_found_is_found_in_four_of_five_boards():
-    """Two entries, six seeds: one pair, so that Holm's correction is none and the power is that of one t-test."""
-    generator = np.random.default_rng(10)
-    spread = 0.03
-    exact = detectable_difference(pd.DataFrame(_alternating(spread)), resolution=1e-9)
-    found = 0
-    for _ in range(DRAWS):
-        values = generator.normal(0, 0.5, (6, 1)) + np.stack(
-            [np.zeros(6), exact + generator.normal(0, spread, 6)], axis=1
-        )
-        found += separated(paired_p_values(values, resolution=1e-9))[0, 1]
-    assert within(found / DRAWS, 0.8)
-
-
-def _alternating(spread: float) -> np.ndarray:
-    """Return six seeds of two entries whose differences have exactly this standard deviation."""
-    step = spread * math.sqrt(5 / 6)
-    return np.array([[0.5, 0.5 + step * (-1) ** seed] for seed in range(6)])
-
-
-def test_one_shared_seed_tells_nothing_apart_and_says_so():
-    assert detectable_difference(pd.DataFrame([[0.1, 0.9]]), resolution=0.001) is None
-    assert "no difference, however large" in power_sentence(None, "points", scale=100, decimals=1)
-    said = power_sentence(0.034, "points", scale=100, decimals=1)
-    assert said.startswith("With these seeds a true difference of 3.4 points would be found in 80% of all cases")
-
-
-def test_more_entries_need_larger_differences_and_more_seeds_need_smaller_ones():
-    generator = np.random.default_rng(11)
-    noise = generator.normal(0, 0.02, (8, 12))
-    few = detectable_difference(pd.DataFrame(noise[:, :2]), resolution=0.001)
-    many = detectable_difference(pd.DataFrame(noise), resolution=0.001)
-    fewer_seeds = detectable_difference(pd.DataFrame(noise[:3]), resolution=0.001)
-    assert few < many < fewer_seeds
