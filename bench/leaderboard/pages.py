@@ -11,7 +11,7 @@ from bench.leaderboard import drawing, publishing
 from bench.leaderboard.board import board_context
 from bench.leaderboard.contexts import BoardContext, Context
 from bench.leaderboard.environment import Renderer, static_assets
-from bench.leaderboard.exports import board_csv, reported_csv, unlearning_csv
+from bench.leaderboard.exports.files import download_files
 from bench.leaderboard.reference_pages import (
     index_contexts,
     metric_contexts,
@@ -23,12 +23,11 @@ from bench.leaderboard.reference_pages import (
 )
 from bench.leaderboard.reported_page import reported_contexts
 from bench.leaderboard.sources import Sources, read_sources
-from bench.leaderboard.submission_page import raw_name, submission_contexts
+from bench.leaderboard.submission_page import submission_contexts
 from bench.leaderboard.unlearning_board import board_context as unlearning_board_context
 from bench.leaderboard.unlearning_contexts import UnlearningBoardContext
 from bench.leaderboard.unlearning_reference_pages import unlearning_index_contexts, unlearning_protocol_contexts
 from bench.leaderboard.unlearning_submission import unlearning_submission_contexts
-from bench.results import result_bytes
 from bench.unlearning_protocol import AnyProtocol
 
 
@@ -92,18 +91,4 @@ def build_files(root: Path, *, protocols: Mapping[str, AnyProtocol] | None = Non
     renderer = Renderer(drawing.Painter(root / ".bench" / "drawings").svg, assets)
     files = {asset.path: asset.content for asset in assets.values()}
     files |= {context.path: renderer.render(template, context) for template, context in gathered}
-    return dict(sorted({**files, **_downloads(sources)}.items()))
-
-
-def _downloads(sources: Sources) -> dict[str, bytes]:
-    raw = {
-        f"submissions/{entry.slug}/{raw_name(stored)}": result_bytes(stored.result)
-        for entry in sources.submissions
-        for stored in entry.results
-    }
-    tables = {f"ue/{name}/{name}.csv": board_csv(sources, protocol) for name, protocol in sources.protocols.items()}
-    tables |= {
-        f"unlearning/{name}/{name}.csv": unlearning_csv(sources, protocol)
-        for name, protocol in sources.unlearning_protocols.items()
-    }
-    return {**raw, **tables, "reported/reported.csv": reported_csv()}
+    return dict(sorted({**files, **download_files(sources)}.items()))

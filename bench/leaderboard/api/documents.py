@@ -1,0 +1,240 @@
+"""Documents of the static API: JSON files below `api/v1/`, made from tables and records.
+
+Every path in a document is relative to the top of the site, which `root` of the index leads to. Imports the tables of
+boards; never torch.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench import __version__
+from bench.leaderboard.api.records import (
+    VERSION,
+    ApiBoard,
+    ApiCount,
+    ApiFile,
+    ApiGenerator,
+    ApiIndex,
+    ApiMetric,
+    ApiMetrics,
+    ApiPlace,
+    ApiProtocol,
+    ApiRank,
+    ApiRanking,
+    ApiRanks,
+    ApiReported,
+    ApiResultRef,
+    ApiRow,
+    ApiScore,
+    ApiStored,
+    ApiSubmission,
+    ApiValue,
+)
+from bench.leaderboard.exports.table import BoardTable, TableRow, Value
+from bench.leaderboard.reported import load_reported
+from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
+from bench.leaderboard.submission_page import raw_name
+from bench.metrics.catalog import METRICS
+from bench.records import Record, canonical_bytes
+from bench.results import Measurement
+from bench.store import StoredResult
+from bench.unlearning_protocol import AnyProtocol
+
+ROOT = f"api/{VERSION}"
+INDEX = f"{ROOT}/index.json"
+
+
+def document_bytes(record: Record) -> bytes:
+    """Return a document as RFC 8785 JSON and a newline; what is None is left out."""
+    return canonical_bytes(record.model_dump(mode="json", by_alias=True, exclude_none=True)) + b"\n"
+
+
+def board_path(protocol: str) -> str:
+    """Return where the document of a board lies in the site."""
+    return f"{ROOT}/boards/{protocol}.json"
+
+
+def board_document(table: BoardTable) -> bytes:
+    """Return the document of a board."""
+    return document_bytes(
+        ApiBoard(
+            schema="bench.api.board/1",
+            protocol=table.protocol.id,
+            title=table.protocol.title,
+            sha256=table.sha256,
+            digest=table.digest,
+            metric=table.metric.key,
+            condition=table.condition,
+            measured=table.measured or None,
+            rows=tuple(_row(row) for row in table.rows),
+        )
+    )
+
+
+def protocol_document(protocol: AnyProtocol) -> bytes:
+    """Return the document of a protocol; nothing of it is left out, because its digest is taken over all of it."""
+    record = ApiProtocol(
+        schema="bench.api.protocol/1", sha256=protocol.sha256, protocol=protocol.model_dump(mode="json", by_alias=True)
+    )
+    return canonical_bytes(record.model_dump(mode="json", by_alias=True)) + b"\n"
+
+
+def ranks_document(tables: Sequence[BoardTable]) -> bytes:
+    """Return the ranks of every protocol."""
+    return document_bytes(ApiRanks(schema="bench.api.ranks/1", protocols=tuple(_ranking(table) for table in tables)))
+
+
+def submission_document(sources: Sources, entry: Entry | UnlearningEntry) -> bytes:
+    """Return the document of a submission."""
+    shown = {
+        protocol.id: entry.shown(protocol)
+        for name in {stored.result.subject.protocol.id for stored in entry.results}
+        if (protocol := sources.protocol(name)) is not None
+    }
+    return document_bytes(
+        ApiSubmission(
+            schema="bench.api.submission/1",
+            slug=entry.slug,
+            track=entry.manifest.track,
+            role=entry.role,
+            page=f"submissions/{entry.slug}/index.html",
+            manifest=entry.manifest.model_dump(mode="json", by_alias=True, exclude_none=True),
+            results=tuple(
+                _stored(entry.slug, stored, shown=shown.get(stored.result.subject.protocol.id) is stored)
+                for stored in entry.results
+            ),
+        )
+    )
+
+
+def submission_path(slug: str) -> str:
+    """Return where the document of a submission lies in the site."""
+    return f"{ROOT}/submissions/{slug}.json"
+
+
+def metrics_document() -> bytes:
+    """Return the catalog of metrics."""
+    return document_bytes(
+        ApiMetrics(
+            schema="bench.api.metrics/1",
+            metrics=tuple(
+                ApiMetric(
+                    **{name: getattr(metric, name) for name in ApiMetric.model_fields if name not in ("low", "high")},
+                    low=metric.bounds[0],
+                    high=metric.bounds[1],
+                )
+                for metric in METRICS.values()
+            ),
+        )
+    )
+
+
+def reported_document() -> bytes:
+    """Return what publications report."""
+    tables = tuple(table.model_dump(mode="json", by_alias=True) for table in load_reported())
+    return document_bytes(ApiReported(schema="bench.api.reported/1", tables=tables))
+
+
+def index_document(sources: Sources, tables: Sequence[BoardTable], files: Mapping[str, bytes]) -> bytes:
+    """Return the index. files: by path in the site, the other documents of the API and all other downloads."""
+    listed = {path: content for path, content in sorted(files.items()) if path != INDEX}
+    return document_bytes(
+        ApiIndex(
+            schema="bench.api.index/1",
+            root="../../",
+            generator=ApiGenerator(name="bench", version=__version__),
+            protocols=tuple(_count(sources, table) for table in tables),
+            submissions=tuple(submission_path(slug) for slug in sorted(entry.slug for entry in sources.submissions)),
+            files=tuple(_file(path, content) for path, content in listed.items() if path.startswith(f"{ROOT}/")),
+            downloads=tuple(
+                _file(path, content) for path, content in listed.items() if not path.startswith(f"{ROOT}/")
+            ),
+        )
+    )
+
+
+def _count(sources: Sources, table: BoardTable) -> ApiCount:
+    protocol = table.protocol
+    subjects = (stored.result.subject for entry in sources.submissions for stored in entry.results)
+    return ApiCount(
+        id=protocol.id,
+        track=protocol.track,
+        title=protocol.title,
+        sha256=table.sha256,
+        protocol=f"{ROOT}/protocols/{protocol.id}.json",
+        board=board_path(protocol.id),
+        submissions=len(table.rows),
+        ranked=len(table.ranked),
+        results=sum(subject.protocol.sha256 == table.sha256 for subject in subjects),
+        measured=table.measured or None,
+    )
+
+
+def _file(path: str, content: bytes) -> ApiFile:
+    return ApiFile(path=path, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+
+
+def _row(row: TableRow) -> ApiRow:
+    place = row.place
+    return ApiRow(
+        slug=row.slug,
+        name=row.name,
+        role=row.role,
+        submission=submission_path(row.slug),
+        place=ApiPlace(best=place.best, worst=place.worst, ties=place.ties, keeps_accuracy=place.keeps)
+        if place
+        else None,
+        score=_score(row.score),
+        tier=row.stored.result.subject.tier if row.stored else None,
+        result=_reference(row.slug, row.stored) if row.stored else None,
+        replication=row.replication,
+        values=tuple(_value(value) for value in row.values),
+    )
+
+
+def _score(score: Measurement | None) -> ApiScore | None:
+    if score is None or score.mean is None:
+        return None
+    low, high = score.ci95 or (None, None)
+    return ApiScore(mean=score.mean, n=len(score.per_seed or ()), low=low, high=high)
+
+
+def _reference(slug: str, stored: StoredResult) -> ApiResultRef:
+    path = f"submissions/{slug}/{raw_name(stored)}"
+    return ApiResultRef(id=stored.result.id, key=stored.result.key, path=path)
+
+
+def _value(value: Value) -> ApiValue:
+    fields: dict[str, Any] = {name: getattr(value, name) for name in ApiValue.model_fields}
+    return ApiValue(**{**fields, "reason": value.reason or None})
+
+
+def _ranking(table: BoardTable) -> ApiRanking:
+    return ApiRanking(
+        protocol=table.protocol.id,
+        sha256=table.sha256,
+        digest=table.digest,
+        metric=table.metric.key,
+        condition=table.condition,
+        ranks=tuple(
+            ApiRank(slug=row.slug, best=row.place.best, worst=row.place.worst, ties=row.place.ties, mean=row.score.mean)
+            for row in table.ranked
+            if row.place and row.score and row.score.mean is not None
+        ),
+    )
+
+
+def _stored(slug: str, stored: StoredResult, *, shown: bool) -> ApiStored:
+    days = sorted(run.ended[:10] for run in stored.runs)
+    reference = _reference(slug, stored)
+    return ApiStored(
+        protocol=stored.result.subject.protocol.id,
+        tier=stored.result.subject.tier,
+        id=reference.id,
+        key=reference.key,
+        path=reference.path,
+        shown=shown,
+        first=days[0] if days else None,
+        last=days[-1] if days else None,
+    )
