@@ -4,14 +4,16 @@ Everything is gathered first and written afterwards; the same input gives the sa
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.leaderboard import drawing, publishing
 from bench.leaderboard.board import board_context
+from bench.leaderboard.changes_page import board_days, changes_contexts
 from bench.leaderboard.contexts import BoardContext, Context
+from bench.leaderboard.downloads_page import downloads_context
 from bench.leaderboard.environment import Renderer, static_assets
-from bench.leaderboard.exports.files import download_files
+from bench.leaderboard.exports.files import board_tables, download_files
 from bench.leaderboard.reference_pages import (
     index_contexts,
     metric_contexts,
@@ -41,12 +43,18 @@ class Page:
 
 def board_contexts(sources: Sources) -> list[BoardContext]:
     """Gather the page of every board."""
-    return [board_context(sources, protocol) for protocol in sources.protocols.values()]
+    return [
+        replace(board_context(sources, protocol), days=board_days(sources, protocol))
+        for protocol in sources.protocols.values()
+    ]
 
 
 def unlearning_board_contexts(sources: Sources) -> list[UnlearningBoardContext]:
     """Gather the page of every board of the unlearning track."""
-    return [unlearning_board_context(sources, protocol) for protocol in sources.unlearning_protocols.values()]
+    return [
+        replace(unlearning_board_context(sources, protocol), days=board_days(sources, protocol))
+        for protocol in sources.unlearning_protocols.values()
+    ]
 
 
 PAGES = (
@@ -61,6 +69,7 @@ PAGES = (
     Page("pages/metric.html", metric_contexts),
     Page("pages/metrics.html", metrics_contexts),
     Page("pages/reported.html", reported_contexts),
+    Page("pages/changes.html", changes_contexts),
     Page("pages/submit.html", submit_contexts),
     Page("pages/read.html", read_contexts),
     Page("pages/404.html", missing_contexts),
@@ -86,9 +95,14 @@ def stale_files(root: Path, out: Path, *, protocols: Mapping[str, AnyProtocol] |
 def build_files(root: Path, *, protocols: Mapping[str, AnyProtocol] | None = None) -> dict[str, bytes]:
     """Return every file of the site by its path, nothing written but the cache of drawings."""
     sources = read_sources(root, protocols=protocols)
-    gathered = [(page.template, context) for page in PAGES for context in page.gather(sources)]
+    tables = board_tables(sources)
+    downloads = download_files(sources, tables)
+    gathered: list[tuple[str, Context]] = [
+        (page.template, context) for page in PAGES for context in page.gather(sources)
+    ]
+    gathered.append(("pages/downloads.html", downloads_context(sources, tables, downloads)))
     assets = static_assets(drawing.bundle())
     renderer = Renderer(drawing.Painter(root / ".bench" / "drawings").svg, assets)
     files = {asset.path: asset.content for asset in assets.values()}
     files |= {context.path: renderer.render(template, context) for template, context in gathered}
-    return dict(sorted({**files, **download_files(sources)}.items()))
+    return dict(sorted({**files, **downloads}.items()))

@@ -17,8 +17,10 @@ from bench.leaderboard.contexts import (
     StoredRow,
     SubmissionContext,
 )
+from bench.leaderboard.exports.badges import page_badges
 from bench.leaderboard.figures import Figure, accuracy_figure, learnable_figure, sal_figures, seed_figure
 from bench.leaderboard.frame import seeds_of
+from bench.leaderboard.history_figure import history_figures
 from bench.leaderboard.overview import build_overview
 from bench.leaderboard.ranking import Standing, rank_text
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry, last_run
@@ -91,6 +93,7 @@ def _context(sources: Sources, entry: Entry, places: Standings) -> SubmissionCon
         reported=reported_rows(manifest),
         pending=tuple(name for name in manifest.protocols if name in sources.protocols and name not in measured),
         bibtex=manifest.cite.bibtex if manifest.cite else "",
+        badges=page_badges(((section.protocol, "ue") for section in sections), entry.slug, manifest.method.name),
     )
 
 
@@ -148,7 +151,7 @@ def _section(
         checks=check_rows(result),
         primary=_primary_table(protocol, result),
         overview=build_overview(protocol, result) if len(protocol.conditions) > 1 else None,
-        figures=figures,
+        figures=(*figures, *history_figures(sources, entry.slug, protocol)),
         maps=maps,
         runs=run_rows(stored),
         raw=raw_name(stored),

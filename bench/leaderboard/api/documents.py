@@ -32,6 +32,7 @@ from bench.leaderboard.api.records import (
     ApiValue,
 )
 from bench.leaderboard.exports.table import BoardTable, TableRow, Value
+from bench.leaderboard.moments import first_moment, last_moment
 from bench.leaderboard.reported import load_reported
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
 from bench.leaderboard.submission_page import raw_name
@@ -226,7 +227,6 @@ def _ranking(table: BoardTable) -> ApiRanking:
 
 
 def _stored(slug: str, stored: StoredResult, *, shown: bool) -> ApiStored:
-    days = sorted(run.ended[:10] for run in stored.runs)
     reference = _reference(slug, stored)
     return ApiStored(
         protocol=stored.result.subject.protocol.id,
@@ -235,6 +235,6 @@ def _stored(slug: str, stored: StoredResult, *, shown: bool) -> ApiStored:
         key=reference.key,
         path=reference.path,
         shown=shown,
-        first=days[0] if days else None,
-        last=days[-1] if days else None,
+        first=first_moment(stored)[:10] or None,
+        last=last_moment(stored)[:10] or None,
     )

@@ -3,8 +3,11 @@
 Imports the table of a board and plain wording; never torch.
 """
 
+from collections.abc import Iterable
+
 from markupsafe import escape
 
+from bench.leaderboard.contexts import Badge
 from bench.leaderboard.exports.markdown import markdown_text, plain_text
 from bench.leaderboard.exports.table import BoardTable, TableRow, standing_words
 from bench.leaderboard.replication import REPLICATION_WORDS
@@ -68,6 +71,19 @@ def badge_markdown(name: str, slug: str, protocol: str, board: str) -> str:
     board: path of the board's page in the site.
     """
     return f"[![{markdown_text(badge_alt(name, protocol))}](SITE/{badge_path(slug, protocol)})](SITE/{board})"
+
+
+def page_badges(boards: Iterable[tuple[str, str]], slug: str, name: str) -> tuple[Badge, ...]:
+    """Return the badges that a submission's page shows. boards: protocol and track of each."""
+    return tuple(
+        Badge(
+            protocol,
+            badge_path(slug, protocol).rpartition("/")[2],
+            badge_alt(name, protocol),
+            badge_markdown(name, slug, protocol, f"{track}/{protocol}/index.html"),
+        )
+        for protocol, track in boards
+    )
 
 
 def _text(text: str, x: int) -> str:

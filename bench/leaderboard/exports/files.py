@@ -26,6 +26,8 @@ from bench.leaderboard.exports.csv_files import board_csv, reported_csv
 from bench.leaderboard.exports.latex import board_latex
 from bench.leaderboard.exports.markdown import board_markdown
 from bench.leaderboard.exports.table import BoardTable, board_table
+from bench.leaderboard.feed import feed_files
+from bench.leaderboard.history import board_histories
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
 from bench.leaderboard.submission_page import raw_name
 from bench.results import result_bytes
@@ -81,12 +83,11 @@ def index_files(sources: Sources, tables: Sequence[BoardTable], files: Mapping[s
     return {INDEX: index_document(sources, tables, listed)}
 
 
-def download_files(sources: Sources) -> dict[str, bytes]:
-    """Return every download of the site by its path."""
-    tables = board_tables(sources)
+def download_files(sources: Sources, tables: Sequence[BoardTable]) -> dict[str, bytes]:
+    """Return every download of the site by its path. tables: of all boards, see `board_tables`."""
     files = {**catalog_files(), **overall_files(sources, tables)}
     for table in tables:
         files |= board_files(sources, table)
     for entry in sources.submissions:
         files |= submission_files(sources, entry)
-    return {**files, **index_files(sources, tables, files)}
+    return {**files, **index_files(sources, tables, files), **feed_files(board_histories(sources))}

@@ -78,9 +78,9 @@ def note(table: BoardTable) -> str:
     keeping = any(row.place and row.place.keeps is not None for row in table.rows)
     first = "First the methods that keep the test accuracy of retraining, then the others. " if keeping else ""
     return (
-        f"{first}Ordered by: {table.score_words}; mean over seeds with its 95 % interval. Ranks are intervals, and methods "
-        f"that share a letter cannot be told apart. Protocol {table.protocol.id}, digest {_short(table.sha256)}; "
-        f"board digest {_short(table.digest)}; newest run {table.measured or 'not recorded'}."
+        f"{first}Ordered by: {table.score_words}; mean over seeds with its 95 % interval. Ranks are intervals, and "
+        f"methods that share a letter cannot be told apart. Protocol {table.protocol.id}, "
+        f"digest {_short(table.sha256)}; board digest {_short(table.digest)}; newest run {table.measured or 'not recorded'}."
     )
 
 

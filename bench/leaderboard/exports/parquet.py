@@ -55,7 +55,8 @@ def measurements_parquet(sources: Sources) -> bytes:
         data_page_version="1.0",
         store_schema=True,
     )
-    return sink.getvalue().to_pybytes()
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def seeds_of_values(result: Result, measurement: Measurement) -> tuple[int, ...]:

@@ -9,8 +9,9 @@ from typing import Literal
 
 from bench.leaderboard.board import PRIMARY
 from bench.leaderboard.board import standings as ue_standings
+from bench.leaderboard.moments import last_moment
 from bench.leaderboard.replication import Replication, replication
-from bench.leaderboard.sources import Entry, Role, Sources, UnlearningEntry, last_run
+from bench.leaderboard.sources import Entry, Role, Sources, UnlearningEntry
 from bench.leaderboard.unlearning_board import DISTANCE
 from bench.leaderboard.unlearning_order import standings as unlearning_standings
 from bench.leaderboard.unlearning_order import worst_distance
@@ -122,10 +123,10 @@ class BoardTable:
 def board_table(sources: Sources, protocol: AnyProtocol) -> BoardTable:
     """Rank a protocol's submissions and gather what every export of the board needs."""
     if isinstance(protocol, Protocol):
-        metric, condition, places = PRIMARY, protocol.primary.label, _ue_places(sources, protocol)
+        condition, places = protocol.primary.label, _ue_places(sources, protocol)
         found: Iterable[Entry | UnlearningEntry] = sources.entries
     else:
-        metric, condition = METRICS[DISTANCE], WORST
+        condition = WORST
         places = {
             slug: Place(place.best, place.worst, tuple(place.ties.split()), place.keeps)
             for slug, place in unlearning_standings(sources, protocol).items()
@@ -139,12 +140,17 @@ def board_table(sources: Sources, protocol: AnyProtocol) -> BoardTable:
     return BoardTable(
         protocol=protocol,
         sha256=sha256,
-        metric=metric,
+        metric=board_metric(protocol),
         condition=condition,
         rows=tuple(rows),
         digest=digest([sha256, *([slug, shown[slug].result.id] for slug in sorted(shown))]),
-        measured=max((last_run(stored)[:10] for stored in shown.values()), default=""),
+        measured=max((last_moment(stored)[:10] for stored in shown.values()), default=""),
     )
+
+
+def board_metric(protocol: AnyProtocol) -> Metric:
+    """Return the metric that a board is ranked by."""
+    return PRIMARY if isinstance(protocol, Protocol) else METRICS[DISTANCE]
 
 
 def score_of(stored: StoredResult, protocol: AnyProtocol) -> Measurement | None:
