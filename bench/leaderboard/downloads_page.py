@@ -123,7 +123,7 @@ def _file(path: str, name: str, files: Mapping[str, bytes]) -> DownloadFile:
 
 def _examples(tables: Sequence[BoardTable]) -> list[tuple[str, str]]:
     """Return what each example shows and its lines; those of one board take the one with most ranked entries."""
-    everything = (
+    everything: tuple[str, ...] = (
         "import pandas",
         "",
         f'frame = pandas.read_parquet("{parquet.PATH}")',

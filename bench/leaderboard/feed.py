@@ -47,7 +47,8 @@ def atom(path: str, title: str, lines: Sequence[ChangeLine]) -> bytes:
     for line in lines:
         _entry(feed, line)
     ET.indent(feed)
-    return ET.tostring(feed, encoding="utf-8", xml_declaration=True) + b"\n"
+    content: bytes = ET.tostring(feed, encoding="utf-8", xml_declaration=True)
+    return content + b"\n"
 
 
 def _entry(feed: ET.Element, line: ChangeLine) -> None:

@@ -93,7 +93,7 @@ def _context(sources: Sources, entry: Entry, places: Standings) -> SubmissionCon
         reported=reported_rows(manifest),
         pending=tuple(name for name in manifest.protocols if name in sources.protocols and name not in measured),
         bibtex=manifest.cite.bibtex if manifest.cite else "",
-        badges=page_badges(((section.protocol, "ue") for section in sections), entry.slug, manifest.method.name),
+        badges=page_badges(((name, "ue") for name in sorted(measured)), entry.slug, manifest.method.name),
     )
 
 

@@ -104,9 +104,7 @@ def _context(sources: Sources, entry: UnlearningEntry, places: Standings) -> Unl
             name for name in manifest.protocols if name in sources.unlearning_protocols and name not in measured
         ),
         bibtex=manifest.cite.bibtex if manifest.cite else "",
-        badges=page_badges(
-            ((section.protocol, "unlearning") for section in sections), entry.slug, manifest.method.name
-        ),
+        badges=page_badges(((name, "unlearning") for name in sorted(measured)), entry.slug, manifest.method.name),
     )
 
 

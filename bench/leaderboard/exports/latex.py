@@ -80,7 +80,8 @@ def note(table: BoardTable) -> str:
     return (
         f"{first}Ordered by: {table.score_words}; mean over seeds with its 95 % interval. Ranks are intervals, and "
         f"methods that share a letter cannot be told apart. Protocol {table.protocol.id}, "
-        f"digest {_short(table.sha256)}; board digest {_short(table.digest)}; newest run {table.measured or 'not recorded'}."
+        f"digest {_short(table.sha256)}; board digest {_short(table.digest)}; "
+        f"newest run {table.measured or 'not recorded'}."
     )
 
 
