@@ -130,7 +130,7 @@ def _examples(tables: Sequence[BoardTable]) -> list[tuple[str, str]]:
         'chosen = frame[frame["shown"] & frame["primary"] & (frame["metric"] == "test_accuracy")]',
         'print(chosen.groupby(["protocol", "slug"], observed=True)["value"].agg(["mean", "std", "count"]))',
     )
-    examples = {"Mean accuracy of every submission on every protocol": everything}
+    examples = {"Test accuracy of every submission to the boards of unlearnable examples": everything}
     if tables:
         table = max(tables, key=lambda table: (len(table.ranked), table.protocol.id))
         examples[f"The measurements of {table.protocol.id}"] = (

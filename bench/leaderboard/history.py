@@ -5,7 +5,7 @@ that some run had found by then, by the rules that choose what it shows today.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -66,10 +66,9 @@ class BoardHistory:
         self._shown: list[tuple[AnyEntry, list[tuple[str, StoredResult]]]] = []
         entries: Sequence[AnyEntry] = sources.entries if isinstance(protocol, Protocol) else sources.unlearning_entries
         for entry in entries:
-            mine = [stored for stored in entry.results if stored.result.subject.protocol.id == protocol.id]
-            found = list(_changes(entry, protocol, sha256, mine))
+            found = list(_changes(entry, protocol, sha256))
             self.changes += [change for change in found if change.moment]
-            timeline = [(change.moment, change.stored) for change in found if change.kind in _SHOWING]
+            timeline = _timeline(found)
             if timeline:
                 self._shown.append((entry, timeline))
         self.changes.sort(key=lambda change: (change.moment, change.entry.slug, change.stored.result.id))
@@ -88,10 +87,6 @@ class BoardHistory:
             if until:
                 found[entry.slug] = until[-1]
         return found
-
-    def timeline(self, slug: str) -> list[tuple[str, StoredResult]]:
-        """Return what the board showed of a submission and from which moment on, oldest first."""
-        return next((timeline for entry, timeline in self._shown if entry.slug == slug), [])
 
     def ranks_on(self, day: str) -> Ranks:
         """Return the ranks at the end of a day, by slug. They are those of the board where the day is its last one."""
@@ -169,8 +164,18 @@ def board_histories(sources: Sources) -> list[BoardHistory]:
 _SHOWING = frozenset({"joined", "replaced", "returned"})
 
 
-def _changes(entry: AnyEntry, protocol: AnyProtocol, sha256: str, mine: Sequence[StoredResult]) -> Iterator[Change]:
+def timeline_of(entry: AnyEntry, protocol: AnyProtocol) -> list[tuple[str, StoredResult]]:
+    """Return what a board showed of a submission and from which moment on, oldest first."""
+    return _timeline(_changes(entry, protocol, protocol.sha256))
+
+
+def _timeline(changes: Iterable[Change]) -> list[tuple[str, StoredResult]]:
+    return [(change.moment, change.stored) for change in changes if change.kind in _SHOWING]
+
+
+def _changes(entry: AnyEntry, protocol: AnyProtocol, sha256: str) -> Iterator[Change]:
     """Yield what each run did to a submission's row, in the order of time."""
+    mine = [stored for stored in entry.results if stored.result.subject.protocol.id == protocol.id]
     able = [item for item in mine if item.result.subject.protocol.sha256 == sha256 and entry.owns(item)]
     for stored in mine:
         if not any(stored is item for item in able):

@@ -9,24 +9,22 @@ import pandas as pd
 from bench.leaderboard.charts import Spec, finish, inline_data
 from bench.leaderboard.exports.table import board_metric, score_of
 from bench.leaderboard.figures import DataTable, Figure
-from bench.leaderboard.history import BoardHistory
-from bench.leaderboard.sources import Sources
+from bench.leaderboard.history import AnyEntry, timeline_of
 from bench.leaderboard.wording import TIER_WORDS, scale, show, time_words, unit_words
 from bench.unlearning_protocol import AnyProtocol
 
 COLUMNS = ("when", "tier", "value", "low", "high")
 
 
-def history_figures(sources: Sources, slug: str, protocol: AnyProtocol) -> tuple[Figure, ...]:
+def history_figures(entry: AnyEntry, protocol: AnyProtocol) -> tuple[Figure, ...]:
     """Draw the scores of a submission on a board over time; nothing where it has fewer than two.
 
     Results without a recorded run have no time and are left out.
     """
-    entry = next(entry for entry in sources.submissions if entry.slug == slug)
-    if len({item.result.id for item in entry.results if item.result.subject.protocol.id == protocol.id}) < 2:
+    if len([item for item in entry.results if item.result.subject.protocol.id == protocol.id]) < 2:
         return ()
     metric = board_metric(protocol)
-    found = [(moment, stored) for moment, stored in BoardHistory(sources, protocol).timeline(slug) if moment]
+    found = [(moment, stored) for moment, stored in timeline_of(entry, protocol) if moment]
     rows, lines = [], []
     for moment, stored in found:
         score = score_of(stored, protocol)

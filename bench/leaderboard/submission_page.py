@@ -151,7 +151,7 @@ def _section(
         checks=check_rows(result),
         primary=_primary_table(protocol, result),
         overview=build_overview(protocol, result) if len(protocol.conditions) > 1 else None,
-        figures=(*figures, *history_figures(sources, entry.slug, protocol)),
+        figures=(*figures, *history_figures(entry, protocol)),
         maps=maps,
         runs=run_rows(stored),
         raw=raw_name(stored),

@@ -187,7 +187,7 @@ def _section(
         probes=tuple(_probe_table(condition, result, anchors) for condition in protocol.probes),
         controls=control_table(cells),
         control_words=control_sentences(cells, protocol.metrics.equivalence_margin),
-        figures=(*_figures(cells, name=protocol.id), *history_figures(sources, entry.slug, protocol)),
+        figures=(*_figures(cells, name=protocol.id), *history_figures(entry, protocol)),
         facts=_result_facts(result),
         checks=check_rows(result),
         runs=run_rows(stored),
