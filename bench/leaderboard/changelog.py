@@ -73,12 +73,13 @@ def moved_sentence(history: BoardHistory, day: str) -> str:
         return ""
     before, after = history.ranks_before(day), history.ranks_on(day)
     changed = {change.entry.slug for change in history.changes if change.day == day}
-    names = {change.entry.slug: change.entry.manifest.method.name for change in history.changes}
     moved = [slug for slug in after if slug not in changed and before.get(slug, after[slug]) != after[slug]]
     moved.sort(key=lambda slug: (*after[slug], slug))
     if not moved:
         return ""
-    words = [f"{names[slug]} to rank {rank_words(after[slug])}, was {rank_words(before[slug])}" for slug in moved]
+    words = [
+        f"{history.names[slug]} to rank {rank_words(after[slug])}, was {rank_words(before[slug])}" for slug in moved
+    ]
     rest = len(words) - MOST_MOVED
     more = f"; and {rest} more" if rest > 0 else ""
     return f"Others moved because of this: {'; '.join(words[:MOST_MOVED])}{more}."

@@ -79,6 +79,11 @@ class BoardHistory:
         """The days on which a result appeared, oldest first."""
         return tuple(sorted({change.day for change in self.changes}))
 
+    @property
+    def names(self) -> dict[str, str]:
+        """The names of all submissions that the board has ever shown, by slug."""
+        return {entry.slug: entry.manifest.method.name for entry, _ in self._shown}
+
     def shown_on(self, day: str) -> dict[str, StoredResult]:
         """Return what the board showed at the end of a day, by slug; results without a recorded run always existed."""
         found = {}

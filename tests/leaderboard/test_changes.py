@@ -6,13 +6,12 @@ from xml.etree import ElementTree as ET
 import pytest
 from factories import Found, make_protocol, make_result, make_run, write_submission
 from justhtml import JustHTML
-from leaderboard.both import HOSTILE, REFUSED, read_both, write_both
+from leaderboard.both import HOSTILE, REFUSED, build_undrawn, read_both, write_both
 
 from bench.leaderboard.changelog import ChangeLine, newest_changes
 from bench.leaderboard.changes_page import board_days, changes_context
 from bench.leaderboard.feed import FEEDS, NEVER, atom, feed_files
 from bench.leaderboard.history import board_histories
-from bench.leaderboard.pages import build_files
 from bench.leaderboard.sources import Sources, read_sources
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -95,7 +94,7 @@ def test_feeds_hold_any_name_as_text(name: str) -> None:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     root = tmp_path_factory.mktemp("both")
-    return build_files(root, protocols=write_both(root))
+    return build_undrawn(root, write_both(root))
 
 
 def test_the_page_has_every_change_under_its_day_and_board(files: dict[str, bytes]) -> None:
@@ -124,7 +123,7 @@ def test_boards_lead_to_their_days(files: dict[str, bytes], tmp_path: Path) -> N
 def test_an_empty_history_says_so(tmp_path: Path) -> None:
     context = changes_context(board_histories(Sources({make_protocol().id: make_protocol()}, ())))
     assert (context.days, context.boards, context.left_out) == ((), (), 0)
-    assert "No result with a recorded run" in build_files(tmp_path, protocols={})["changes/index.html"].decode()
+    assert "No result with a recorded run" in build_undrawn(tmp_path, {})["changes/index.html"].decode()
 
 
 def test_older_changes_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import pytest
 from justhtml import JustHTML
-from leaderboard.both import write_both
+from leaderboard.both import build_undrawn, write_both
 
 from bench.leaderboard.downloads_page import size_words
-from bench.leaderboard.pages import build_files
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     root = tmp_path_factory.mktemp("both")
-    return build_files(root, protocols=write_both(root))
+    return build_undrawn(root, write_both(root))
 
 
 @pytest.fixture(scope="module")

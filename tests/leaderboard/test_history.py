@@ -154,6 +154,8 @@ def test_results_without_a_run_were_always_there() -> None:
     assert [change.entry.slug for change in history.changes] == ["mist"]
     assert history.ranks_before("2026-01-02") == {"fog": (1, 1)}
     assert history.ranks_on("2026-01-02") == {"fog": (1, 1), "mist": (2, 2)}
+    better = history_of(entry("fog", kept(MIDDLE)), entry("mist", kept(LOW, 2, slug="mist")))
+    assert moved_sentence(better, "2026-01-02") == "Others moved because of this: Fog to rank 2, was 1."
 
 
 def test_only_the_newest_days_are_ranked() -> None:

@@ -12,12 +12,11 @@ import pandas as pd
 import pytest
 from factories import Found, make_protocol, make_result, make_run, write_submission
 from justhtml import JustHTML
-from leaderboard.both import HOSTILE, REFUSED
+from leaderboard.both import HOSTILE, REFUSED, build_undrawn
 from markdown_it import MarkdownIt
 from unlearning_factory import make_unlearning_protocol, write_unlearner
 
 from bench.leaderboard.exports.latex import latex_text
-from bench.leaderboard.pages import build_files
 from bench.results import Measurement
 
 NAMES = {f"fog-{index}": name for index, name in enumerate(HOSTILE)}
@@ -40,7 +39,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     for slug in ("original", "retrain"):
         write_unlearner(root, slug)
     write_unlearner(root, "gd-tiny", method={"name": HOSTILE[0], "summary": HOSTILE[5]})
-    return build_files(root, protocols={protocol.id: protocol, other.id: other})
+    return build_undrawn(root, {protocol.id: protocol, other.id: other})
 
 
 def of_kind(files: dict[str, bytes], suffix: str) -> dict[str, str]:
