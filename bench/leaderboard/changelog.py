@@ -77,9 +77,8 @@ def moved_sentence(history: BoardHistory, day: str) -> str:
     moved.sort(key=lambda slug: (*after[slug], slug))
     if not moved:
         return ""
-    words = [
-        f"{history.names[slug]} to rank {rank_words(after[slug])}, was {rank_words(before[slug])}" for slug in moved
-    ]
+    names = history.names
+    words = [f"{names[slug]} to rank {rank_words(after[slug])}, was {rank_words(before[slug])}" for slug in moved]
     rest = len(words) - MOST_MOVED
     more = f"; and {rest} more" if rest > 0 else ""
     return f"Others moved because of this: {'; '.join(words[:MOST_MOVED])}{more}."

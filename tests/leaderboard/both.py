@@ -37,7 +37,7 @@ def write_both(root: Path) -> dict[str, AnyProtocol]:
 def build_undrawn(root: Path, protocols: Mapping[str, AnyProtocol]) -> dict[str, bytes]:
     """Build a site with empty pictures in place of its charts, which take most of the time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.leaderboard.drawing.Painter.svg", lambda self, spec: "<svg></svg>")
+        patch.setattr("bench.leaderboard.drawing.Painter.svg", lambda *_: "<svg></svg>")
         patch.setattr("bench.leaderboard.drawing.bundle", bytes)
         return build_files(root, protocols=protocols)
 
