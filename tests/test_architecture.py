@@ -126,12 +126,12 @@ RULES = {
     "importing": rule("errors records data gate importing", "numpy PIL pydantic"),
     "evaluation": rule("errors records data gate lab evaluation", "filelock numpy pydantic rich"),
     "leaderboard": rule(
-        "errors records leaderboard", "altair jinja2 markupsafe numpy pandas pydantic scipy vl_convert"
+        "errors records leaderboard", "altair jinja2 markupsafe numpy pandas pyarrow pydantic scipy vl_convert"
     ),
     "cli": rule("errors records data gate importing lab evaluation leaderboard cli", "rich torch torchvision typer"),
 }
 
-PAGE_LIBRARIES = {"altair", "jinja2", "pandas", "vl_convert"}
+PAGE_LIBRARIES = {"altair", "jinja2", "pandas", "pyarrow", "vl_convert"}
 LIGHT_MODULES = ("bench.cli", "bench.validation", "bench.scaffold", "bench.data", "bench.tracks.ue", "bench.doctor")
 
 FORBIDDEN_IMPORTS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve", "yaml"}

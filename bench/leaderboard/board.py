@@ -88,11 +88,6 @@ def test_images(protocol: AnyProtocol) -> int:
     return min(chosen, protocol.dataset.test.images)
 
 
-def board_contexts(sources: Sources, protocol: Protocol) -> list[BoardContext]:
-    """Gather the page of a protocol's board."""
-    return [board_context(sources, protocol)]
-
-
 def board_context(sources: Sources, protocol: Protocol) -> BoardContext:
     """Gather a protocol's board with its charts and matrices."""
     board = build_board(sources, protocol)

@@ -164,11 +164,22 @@ class Board:
     searched: bool
 
 
+@dataclass(frozen=True)
+class Badge:
+    """A badge of a submission. src: beside its page; alt: what it says; markdown: to copy."""
+
+    protocol: str
+    src: str
+    alt: str
+    markdown: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class BoardContext(Context):
     """A board with its charts, its matrices and the file of the same numbers.
 
-    networks: conditions of `network_rows`, in words, each with two columns.
+    networks: conditions of `network_rows`, in words, each with two columns. days: on which it changed, newest first,
+    each with its place on the page of changes.
     """
 
     board: Board
@@ -179,6 +190,7 @@ class BoardContext(Context):
     reported: ReportedBlock | None
     figures: tuple[Figure, ...]
     csv: str
+    days: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -313,6 +325,7 @@ class SubmissionContext(Context):
     reported: tuple[ReportedRow, ...]
     pending: tuple[str, ...]
     bibtex: str = ""
+    badges: tuple[Badge, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

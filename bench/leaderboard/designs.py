@@ -15,6 +15,7 @@ from altair.utils import schemapi
 from bench.leaderboard.charting import Spec, hole
 from bench.leaderboard.charts import CLEAN, CONTROL, ENTRY, INTERVAL_WIDTH, REFERENCE, THIS
 from bench.leaderboard.unlearning_charts import LOSING
+from bench.leaderboard.wording import TIER_WORDS
 
 BRUSH = "brush"
 """The selection of points in a chart; what a page does with it reads the field `slug`."""
@@ -333,9 +334,40 @@ def _lines(present: Part, colors: Part, dashes: Part) -> dict[str, alt.Color | a
     }
 
 
+def history(name: str, title: str, data: str) -> Drawing:
+    """A score with its interval for each time that it changed. Times are names, so that no time zone moves them."""
+    base = alt.Chart().encode(x=alt.X("when:N", title="shown since (UTC)", sort=None, axis=alt.Axis(labelAngle=-30)))
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=True, nice=True))
+    tiers = list(TIER_WORDS.values())
+    bars = (
+        base.transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=2, color="var(--c1)", aria=False)
+        .encode(y=alt.Y("low:Q", title=title), y2="high:Q")
+        .properties(name=f"{name}_intervals")
+    )
+    dots = (
+        base.mark_point(filled=True, size=80, opacity=1, aria=False)
+        .encode(
+            y=y,
+            color=alt.Color(
+                "tier:N",
+                scale=alt.Scale(domain=tiers, range=["var(--c1)", "var(--c2)"]),
+                legend=alt.Legend(title="tier"),
+            ),
+            shape=alt.Shape(
+                "tier:N", scale=alt.Scale(domain=tiers, range=["circle", "diamond"]), legend=alt.Legend(title="tier")
+            ),
+            tooltip=["when:N", "tier:N", alt.Tooltip("value:Q", title=title)],
+        )
+        .properties(name=f"{name}_means")
+    )
+    return alt.layer(bars, dots, data=alt.NamedData(name=data))
+
+
 DESIGNS: dict[str, Callable[..., Drawing]] = {
     "epoch": epoch,
     "forgetting": forgetting,
+    "history": history,
     "interval": interval,
     "roc": roc,
     "sal": sal,

@@ -4,6 +4,7 @@ Imports jinja2 and markupsafe; never torch.
 """
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -19,11 +20,14 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'none'; "
     "font-src 'self'; base-uri 'none'; form-action 'none'"
 )
-STYLES = ("frame", "tables", "matrices", "reported", "charts", "compare", "media")
+STYLES = ("frame", "tables", "matrices", "reported", "downloads", "charts", "compare", "record", "media")
 """Parts of `site.css` in their order: what depends on the medium comes last."""
 
 SCRIPTS = ("theme-button", "table", "charts", "compare")
 """Parts of `site.js`, each on its own."""
+
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]")
+"""Characters that end a line, reorder text or belong in no page; a reason or a machine's name may hold them."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Renderer:
     def render(self, template: str, context: Context) -> bytes:
         """Render a page; the template reads `page` and `root`, the prefix to the top of the site."""
         text = self._environment.get_template(template).render(page=context, root=context.root)
-        return text.encode()
+        return _HIDDEN.sub("\ufffd", text).encode()
 
 
 def template_loader() -> BaseLoader:

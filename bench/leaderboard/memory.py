@@ -40,6 +40,12 @@ class Memory:
             self._values[key] = self._kept(key, kind, work_out)
         return cast("Value", self._values[key])
 
+    def at_hand(self, name: str, work_out: Callable[[], Value]) -> Value:
+        """Return what was worked out once for this reading of the sources; it is not kept for another one."""
+        if name not in self._values:
+            self._values[name] = work_out()
+        return cast("Value", self._values[name])
+
     def _kept(self, key: str, kind: Any, work_out: Callable[[], Value]) -> object:
         if self._folder is None:
             return work_out()

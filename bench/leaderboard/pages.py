@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from bench.leaderboard.board import board_contexts
 from bench.leaderboard.board import standings as ue_standings
+from bench.leaderboard.board_pages import board_contexts, unlearning_board_contexts
 from bench.leaderboard.canaries import noise_file, unlearning_file
+from bench.leaderboard.changes_page import changes_contexts
 from bench.leaderboard.compare_page import compare_contexts, compare_index_contexts
 from bench.leaderboard.contexts import Context
+from bench.leaderboard.downloads_page import downloads_contexts
 from bench.leaderboard.environment import Renderer
-from bench.leaderboard.exports import board_csv, reported_csv, unlearning_csv
+from bench.leaderboard.exports.files import board_files, site_files, submission_files
 from bench.leaderboard.reference_pages import (
     index_contexts,
     metric_contexts,
@@ -26,8 +28,7 @@ from bench.leaderboard.reference_pages import (
 )
 from bench.leaderboard.reported_page import reported_contexts
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry, protocol_digest
-from bench.leaderboard.submission_page import raw_results, submission_contexts
-from bench.leaderboard.unlearning_board import board_contexts as unlearning_board_contexts
+from bench.leaderboard.submission_page import submission_contexts
 from bench.leaderboard.unlearning_order import standings as unlearning_standings
 from bench.leaderboard.unlearning_reference_pages import unlearning_index_contexts, unlearning_protocol_contexts
 from bench.leaderboard.unlearning_submission import unlearning_submission_contexts
@@ -58,7 +59,7 @@ COMPARE = Page("pages/compare.html", compare_contexts)
 
 UE_BOARD = Kind(
     pages=(Page("pages/board.html", board_contexts), Page("pages/protocol.html", protocol_contexts), COMPARE),
-    files=(board_csv, noise_file),
+    files=(board_files, noise_file),
 )
 UNLEARNING_BOARD = Kind(
     pages=(
@@ -66,11 +67,11 @@ UNLEARNING_BOARD = Kind(
         Page("pages/unlearning_protocol.html", unlearning_protocol_contexts),
         COMPARE,
     ),
-    files=(unlearning_csv, unlearning_file),
+    files=(board_files, unlearning_file),
 )
-UE_SUBMISSION = Kind(pages=(Page("pages/submission.html", submission_contexts),), files=(raw_results,))
+UE_SUBMISSION = Kind(pages=(Page("pages/submission.html", submission_contexts),), files=(submission_files,))
 UNLEARNING_SUBMISSION = Kind(
-    pages=(Page("pages/unlearning_submission.html", unlearning_submission_contexts),), files=(raw_results,)
+    pages=(Page("pages/unlearning_submission.html", unlearning_submission_contexts),), files=(submission_files,)
 )
 SITE = Kind(
     pages=(
@@ -80,11 +81,13 @@ SITE = Kind(
         Page("pages/metrics.html", metrics_contexts),
         Page("pages/reported.html", reported_contexts),
         Page("pages/compare_index.html", compare_index_contexts),
+        Page("pages/changes.html", changes_contexts),
+        Page("pages/downloads.html", downloads_contexts),
         Page("pages/submit.html", submit_contexts),
         Page("pages/read.html", read_contexts),
         Page("pages/404.html", missing_contexts),
     ),
-    files=(reported_csv,),
+    files=(site_files,),
 )
 
 

@@ -35,8 +35,7 @@ class Head(Record):
     """What is known of a stored result without opening it.
 
     path: inside the submission's folder. sha256: of document and runs. owned: whether it measured the artifacts
-    that the manifest pins. withdrawn: what the ledger says. ended: when the last run that found it ended, empty where
-    no run is recorded.
+    that the manifest pins. withdrawn: what the ledger says. ends: when the runs that found it ended, as they state it.
     """
 
     path: str
@@ -48,7 +47,12 @@ class Head(Record):
     tier: Literal["quick", "full"]
     owned: bool
     withdrawn: bool
-    ended: str
+    ends: tuple[str, ...]
+
+    @property
+    def ended(self) -> str:
+        """When the last run that found it ended, empty where no run is recorded."""
+        return max(self.ends, default="")
 
     @property
     def name(self) -> str:
@@ -197,7 +201,7 @@ def _head(folder: Path, name: str, manifest: AnyManifest, ledger: Ledger) -> Hea
         tier=result.subject.tier,
         owned=belongs_to(result, manifest),
         withdrawn=ledger.withdrawal(result.id) is not None,
-        ended=max((run.ended for run in runs), default=""),
+        ends=tuple(run.ended for run in runs),
     )
 
 

@@ -25,7 +25,7 @@ ANCHORS: tuple[Anchor, ...] = ("original", "retrain", "retrain-second")
 _TIER_ORDER = {"full": 1, "quick": 0}
 
 ManifestOf = TypeVar("ManifestOf", Manifest, UnlearningManifest)
-ProtocolOf = TypeVar("ProtocolOf", Protocol, UnlearningProtocol)
+ProtocolOf = TypeVar("ProtocolOf", Protocol, UnlearningProtocol, AnyProtocol)
 Value = TypeVar("Value")
 
 

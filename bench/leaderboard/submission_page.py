@@ -18,8 +18,10 @@ from bench.leaderboard.contexts import (
     StoredRow,
     SubmissionContext,
 )
+from bench.leaderboard.exports.badges import page_badges
 from bench.leaderboard.figures import Figure, accuracy_figure, learnable_figure, sal_figures, seed_figure
 from bench.leaderboard.frame import seeds_of
+from bench.leaderboard.history_figure import history_figures
 from bench.leaderboard.overview import build_overview
 from bench.leaderboard.ranking import Standing, rank_text
 from bench.leaderboard.shelf import Shelved
@@ -66,11 +68,6 @@ def submission_contexts(sources: Sources, entry: Entry) -> list[SubmissionContex
     return [_context(sources, entry, places)]
 
 
-def raw_results(sources: Sources, entry: Entry | UnlearningEntry) -> dict[str, bytes]:  # noqa: ARG001 - as every file
-    """Return the documents of a submission, byte for byte, by their paths in the site."""
-    return {f"submissions/{entry.slug}/{raw_name(stored)}": stored.content for stored in entry.results}
-
-
 def raw_name(stored: Shelved) -> str:
     """Return the file name of a raw result beside its submission's page."""
     return f"{stored.head.protocol}-{stored.head.name}.json"
@@ -99,6 +96,7 @@ def _context(sources: Sources, entry: Entry, places: Standings) -> SubmissionCon
         reported=reported_rows(manifest),
         pending=tuple(name for name in manifest.protocols if name in sources.protocols and name not in measured),
         bibtex=manifest.cite.bibtex if manifest.cite else "",
+        badges=page_badges(((name, "ue") for name in sorted(measured)), entry.slug, manifest.method.name),
     )
 
 
@@ -154,7 +152,7 @@ def _section(sources: Sources, entry: Entry, protocol: Protocol, stored: Shelved
         checks=check_rows(result),
         primary=_primary_table(protocol, result),
         overview=build_overview(protocol, result) if len(protocol.conditions) > 1 else None,
-        figures=figures,
+        figures=(*figures, *history_figures(entry, protocol)),
         maps=maps,
         runs=run_rows(stored),
         raw=raw_name(stored),

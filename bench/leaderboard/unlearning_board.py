@@ -77,11 +77,6 @@ def build_board(sources: Sources, protocol: UnlearningProtocol) -> UnlearningBoa
     )
 
 
-def board_contexts(sources: Sources, protocol: UnlearningProtocol) -> list[UnlearningBoardContext]:
-    """Gather the page of a protocol's board."""
-    return [board_context(sources, protocol)]
-
-
 def board_context(sources: Sources, protocol: UnlearningProtocol) -> UnlearningBoardContext:
     """Gather a protocol's board with its chart and matrices."""
     board = build_board(sources, protocol)

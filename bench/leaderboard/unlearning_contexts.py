@@ -6,7 +6,7 @@ Imports contexts and figures for their types; never torch.
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.leaderboard.contexts import Board, CheckRow, Context, Fact, Matrix, ReportedRow, RunRow, StoredRow
+from bench.leaderboard.contexts import Badge, Board, CheckRow, Context, Fact, Matrix, ReportedRow, RunRow, StoredRow
 from bench.leaderboard.figures import DataTable, Figure
 from bench.leaderboard.sources import Role
 from bench.leaderboard.wording import Shown
@@ -105,13 +105,14 @@ class UnlearningIndexContext(Context):
 
 @dataclass(frozen=True, kw_only=True)
 class UnlearningBoardContext(Context):
-    """A board with its charts, its matrices and the file of the same numbers."""
+    """A board with its charts, its matrices and the file of the same numbers. days: as of `BoardContext`."""
 
     board: UnlearningBoard
     facts: tuple[Fact, ...]
     matrices: tuple[Matrix, ...]
     figures: tuple[Figure, ...]
     csv: str
+    days: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,7 @@ class UnlearningSubmissionContext(Context):
     reported: tuple[ReportedRow, ...]
     pending: tuple[str, ...]
     bibtex: str = ""
+    badges: tuple[Badge, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,10 @@ Imports pandas through figures and plain statistics; never torch.
 from collections.abc import Iterable, Mapping, Sequence
 
 from bench.leaderboard.contexts import Fact
+from bench.leaderboard.exports.badges import page_badges
 from bench.leaderboard.figures import DataTable, Figure
 from bench.leaderboard.frame import seeds_of
+from bench.leaderboard.history_figure import history_figures
 from bench.leaderboard.shelf import Shelved
 from bench.leaderboard.sources import Anchor, Sources, UnlearningEntry
 from bench.leaderboard.submission_page import attempt_facts, check_rows, raw_name, reported_rows, run_rows, stored_row
@@ -102,6 +104,7 @@ def _context(sources: Sources, entry: UnlearningEntry, places: Standings) -> Unl
             name for name in manifest.protocols if name in sources.unlearning_protocols and name not in measured
         ),
         bibtex=manifest.cite.bibtex if manifest.cite else "",
+        badges=page_badges(((name, "unlearning") for name in sorted(measured)), entry.slug, manifest.method.name),
     )
 
 
@@ -184,7 +187,7 @@ def _section(
         probes=tuple(_probe_table(condition, result, anchors) for condition in protocol.probes),
         controls=control_table(cells),
         control_words=control_sentences(cells, protocol.metrics.equivalence_margin),
-        figures=_figures(cells, name=protocol.id),
+        figures=(*_figures(cells, name=protocol.id), *history_figures(entry, protocol)),
         facts=_result_facts(entry, result),
         checks=check_rows(result),
         runs=run_rows(stored),

@@ -18,6 +18,8 @@ TEMPLATES = (
     "submissions/lsp-wide/index.html",
     "ue/ue-cifar10-mini-v1/index.html",
     "reported/index.html",
+    "changes/index.html",
+    "downloads/index.html",
     "unlearning/index.html",
     "unlearning/unlearning-tiny-v1/index.html",
     "submissions/gd-tiny/index.html",

@@ -8,7 +8,7 @@ from factories import make_protocol
 from leaderboard.conftest import Built
 
 from bench.leaderboard.board import board_context
-from bench.leaderboard.exports import reported_csv
+from bench.leaderboard.exports.csv_files import reported_csv
 from bench.leaderboard.reported import TABLES, ReportedFigure, figures_of, load_reported, undefended
 from bench.leaderboard.reported_page import reported_block, reported_contexts
 from bench.leaderboard.sources import Sources

@@ -1,0 +1,68 @@
+"""CSV: the numbers of a board, and all published figures, as tables for spreadsheets and other programs.
+
+Imports the table of a board; never torch.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, fields
+
+from bench.leaderboard.exports.table import BoardTable, TableRow
+from bench.leaderboard.reported import ReportedFigure, figures_of, load_reported
+
+VALUE_COLUMNS = ("condition", "primary", "metric", "status", "reason", "mean", "low", "high", "n", "over")
+ENTRY_COLUMNS = ("protocol", "slug", "role", "tier", "result")
+PLACE_COLUMNS = ("rank_best", "rank_worst", "ties", "keeps_accuracy", "replication", "name")
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+
+
+def board_csv(table: BoardTable) -> bytes:
+    """Return all shown measurements of a board as CSV, by slug: full precision, empty where something is missing.
+
+    mean, low, high: fractions from 0 to 1 where the metric is one. over: `seeds`, or `items` for a number of all seeds
+    together, whose n is 0. rank_best, rank_worst, ties: of the whole board. keeps_accuracy: of the unlearning track,
+    empty on other boards. A text that a spreadsheet could take for a formula starts with an apostrophe; so does one
+    that starts with an apostrophe.
+    """
+    rows = sorted(table.rows, key=lambda row: row.slug)
+    lines = (map(cell, line) for row in rows for line in _lines(table, row))
+    return _csv((*ENTRY_COLUMNS, *VALUE_COLUMNS, *PLACE_COLUMNS), lines)
+
+
+def reported_csv() -> bytes:
+    """Return all published figures as CSV, one line each, as printed and with its source; accuracies in percent."""
+    lines = (astuple(figure) for table in load_reported() for row in figures_of(table) for figure in row)
+    return _csv([item.name for item in fields(ReportedFigure)], (map(str, line) for line in lines))
+
+
+def cell(value: object) -> str:
+    """Return a value as a CSV cell: numbers at full precision, None as nothing, texts that are no formulas."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return repr(value)
+    text = str(value)
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def _lines(table: BoardTable, row: TableRow) -> Iterator[tuple[object, ...]]:
+    place = row.place
+    ranks = (place.best, place.worst, " ".join(place.ties)) if place else ("", "", "")
+    keeps = "" if place is None or place.keeps is None else str(place.keeps).lower()
+    result = row.stored.result.name if row.stored else ""
+    for value in row.values:
+        yield (
+            *(table.protocol.id, row.slug, row.role, row.tier, result),
+            *(getattr(value, column) for column in VALUE_COLUMNS),
+            *(*ranks, keeps, row.replication, row.name),
+        )
+
+
+def _csv(header: Iterable[str], lines: Iterable[Iterable[str]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(lines)
+    return text.getvalue().encode()

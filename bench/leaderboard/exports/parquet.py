@@ -1,0 +1,125 @@
+"""Parquet: every measurement of every protocol, seed by seed, in one file.
+
+Imports pyarrow inside the functions, because it is slow to import; never torch.
+"""
+
+import base64
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from bench.leaderboard.frame import OFFICIAL_METRICS, seeds_of
+from bench.leaderboard.sources import Sources, remembered
+from bench.results import Measurement, Result
+from bench.unlearning_protocol import AnyProtocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PATH = "downloads/measurements.parquet"
+
+TEXTS = ("track", "protocol", "slug", "name", "role", "tier", "result", "condition", "metric", "status", "reason")
+COLUMNS = {
+    "track": "ue or unlearning",
+    "protocol": "id of the protocol",
+    "slug": "the submission",
+    "name": "name of its method",
+    "role": "entry, control or reference",
+    "tier": "full or quick",
+    "result": "first 16 hex digits of the result's id",
+    "shown": "whether the board shows this result; false for superseded ones and those of another artifact",
+    "condition": "network and defense, or probe",
+    "primary": "whether the board is about this condition",
+    "metric": "key of the metric",
+    "status": "ok, or why there is no value",
+    "reason": "why there is no value, in the words of the result",
+    "seed": "null for a value of all seeds together, and where there is no value",
+    "value": "full precision, fractions from 0 to 1; null where there is none",
+}
+"""What the columns mean, in their order."""
+
+
+def measurements_parquet(sources: Sources) -> bytes:
+    """Return all measurements of all stored results as Parquet: the same results give the same bytes.
+
+    A row for each value of each seed; a measurement without values by seed has one row, with its status. Results of
+    protocols that are no longer known are left out. Sorted by protocol, submission, result, condition and metric.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - slow to import, and only this file needs it
+
+    ordered = sorted(sources.all_protocols, key=lambda protocol: protocol.id)
+    parts = [pa.ipc.open_stream(base64.b64decode(board_measurements(sources, item))).read_all() for item in ordered]
+    whole = pa.concat_tables(parts).unify_dictionaries() if parts else _table([])
+    return _written(whole)
+
+
+@remembered
+def board_measurements(sources: Sources, protocol: AnyProtocol) -> str:
+    """Return the measurements of all results of one protocol, as an Arrow stream in Base64."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    table, sink = _table(list(_rows(sources, protocol))), pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return base64.b64encode(sink.getvalue()).decode()
+
+
+def _written(table: "pa.Table") -> bytes:
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import parquet  # noqa: PLC0415
+
+    sink = pa.BufferOutputStream()
+    parquet.write_table(
+        table,
+        sink,
+        compression="zstd",
+        version="2.6",
+        data_page_version="1.0",
+        store_schema=True,
+    )
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def seeds_of_values(result: Result, measurement: Measurement) -> tuple[int, ...]:
+    """Return the seed of each value of a measurement, in their order; as `frame.per_seed` pairs them."""
+    count = len(measurement.per_seed or ())
+    if measurement.metric in OFFICIAL_METRICS:
+        cells = [cell for cell in result.training_cells if cell.condition == measurement.condition]
+        return tuple(cell.seed for cell in cells if cell.official is not None)[:count]
+    return seeds_of(result, measurement.condition)[:count]
+
+
+def _table(rows: list[tuple[Any, ...]]) -> "pa.Table":
+    import pyarrow as pa  # noqa: PLC0415
+
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(COLUMNS)
+    types = {"shown": pa.bool_(), "primary": pa.bool_(), "seed": pa.int32(), "value": pa.float64()}
+    arrays = {
+        name: pa.array(column, pa.string()).dictionary_encode() if name in TEXTS else pa.array(column, types[name])
+        for name, column in zip(COLUMNS, columns, strict=True)
+    }
+    return pa.table(arrays)
+
+
+def _rows(sources: Sources, protocol: AnyProtocol) -> Iterator[tuple[Any, ...]]:
+    found = []
+    for entry in sources.submissions:
+        for stored in entry.results:
+            if stored.head.protocol == protocol.id:
+                place = (entry.manifest.track, protocol.id, entry.slug, entry.manifest.method.name, entry.role)
+                found.append(((*place, stored.head.tier, stored.head.name, stored is entry.shown(protocol)), stored))
+    for head, stored in sorted(found, key=lambda pair: pair[0][1:7]):
+        yield from (line for item in _ordered(stored.result) for line in _lines(head, stored.result, item))
+
+
+def _ordered(result: Result) -> Iterable[Measurement]:
+    return sorted(result.outcome.measurements, key=lambda item: (item.condition, item.metric))
+
+
+def _lines(head: tuple[Any, ...], result: Result, item: Measurement) -> Iterator[tuple[Any, ...]]:
+    primary = any(asked.primary for asked in result.subject.conditions if asked.label == item.condition)
+    body = (*head, item.condition, primary, item.metric, item.status, item.reason or "")
+    for seed, value in zip(seeds_of_values(result, item), item.per_seed or (), strict=True):
+        yield (*body, seed, value)
+    if item.per_seed is None or item.pooled is not None:
+        yield (*body, None, item.pooled)
