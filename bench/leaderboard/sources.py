@@ -55,7 +55,10 @@ class Stored(Generic[ManifestOf]):
         answers = [
             stored
             for stored in self.results
-            if stored.result.subject.protocol.sha256 == protocol.sha256 and self.owns(stored)
+            # The id first: it is part of what the digest covers, which takes long to compute.
+            if stored.result.subject.protocol.id == protocol.id
+            and stored.result.subject.protocol.sha256 == protocol.sha256
+            and self.owns(stored)
         ]
         return max(answers, key=_precedence, default=None)
 
