@@ -19,7 +19,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'none'; "
     "font-src 'self'; base-uri 'none'; form-action 'none'"
 )
-STYLES = ("frame", "tables", "matrices", "reported", "charts", "media")
+STYLES = ("frame", "tables", "matrices", "reported", "record", "charts", "media")
 """Parts of `site.css` in their order: what depends on the medium comes last."""
 
 SCRIPTS = ("theme-button", "table", "charts")
