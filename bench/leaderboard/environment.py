@@ -16,14 +16,17 @@ from bench.leaderboard.charts import Spec
 from bench.leaderboard.contexts import Context
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'none'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "font-src 'self'; base-uri 'none'; form-action 'none'"
 )
-STYLES = ("frame", "tables", "matrices", "reported", "charts", "media")
+STYLES = ("frame", "tables", "board-tools", "matrices", "reported", "charts", "media")
 """Parts of `site.css` in their order: what depends on the medium comes last."""
 
-SCRIPTS = ("theme-button", "table", "charts")
-"""Parts of `site.js`, each on its own."""
+SCRIPTS = (
+    *("theme-button", "dom", "query", "address", "rows", "serializers", "saving", "digest", "verification"),
+    *("board", "board-selection", "board-panels", "board-export", "verify-panel", "board-tools", "start", "charts"),
+)
+"""Parts of `site.js`; a part that uses another one comes after it."""
 
 
 @dataclass(frozen=True)

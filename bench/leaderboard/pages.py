@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.leaderboard import drawing, publishing
 from bench.leaderboard.board import board_context
+from bench.leaderboard.citation import raw_name
 from bench.leaderboard.contexts import BoardContext, Context
 from bench.leaderboard.environment import Renderer, static_assets
 from bench.leaderboard.exports import board_csv, reported_csv, unlearning_csv
@@ -23,7 +24,7 @@ from bench.leaderboard.reference_pages import (
 )
 from bench.leaderboard.reported_page import reported_contexts
 from bench.leaderboard.sources import Sources, read_sources
-from bench.leaderboard.submission_page import raw_name, submission_contexts
+from bench.leaderboard.submission_page import submission_contexts
 from bench.leaderboard.unlearning_board import board_context as unlearning_board_context
 from bench.leaderboard.unlearning_contexts import UnlearningBoardContext
 from bench.leaderboard.unlearning_reference_pages import unlearning_index_contexts, unlearning_protocol_contexts

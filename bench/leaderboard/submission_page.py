@@ -6,6 +6,7 @@ Imports pandas through figures; never torch.
 from collections.abc import Mapping
 
 from bench.leaderboard.board import standings
+from bench.leaderboard.citation import raw_name
 from bench.leaderboard.contexts import (
     CheckRow,
     ConditionTable,
@@ -61,11 +62,6 @@ def submission_contexts(sources: Sources) -> list[SubmissionContext]:
         ranked, _ = standings(sources, protocol)
         places[protocol.id] = (len(ranked), {standing.slug: standing for standing in ranked})
     return [_context(sources, entry, places) for entry in sources.entries]
-
-
-def raw_name(stored: StoredResult) -> str:
-    """Return the file name of a raw result beside its submission's page."""
-    return f"{stored.result.subject.protocol.id}-{stored.result.name}.json"
 
 
 def _context(sources: Sources, entry: Entry, places: Standings) -> SubmissionContext:
@@ -151,6 +147,7 @@ def _section(
         figures=figures,
         maps=maps,
         runs=run_rows(stored),
+        id=result.id,
         raw=raw_name(stored),
         command=f"bench evaluate submissions/{entry.slug} --protocol {protocol.id} --tier {tier}",
     )
@@ -212,6 +209,7 @@ def _primary_table(protocol: Protocol, result: Result) -> ConditionTable:
     found.sort(key=lambda item: order.index(item.metric))
     seeds = seeds_of(result, label)
     return ConditionTable(
+        condition=label,
         words=condition_words(label),
         seeds=f"{seeds_words(len(seeds))}: {list_words(map(str, seeds))}",
         rows=tuple(_measured_row(item) for item in found),

@@ -5,11 +5,12 @@ Imports pandas through figures and plain statistics; never torch.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from bench.leaderboard.citation import raw_name
 from bench.leaderboard.contexts import Fact
 from bench.leaderboard.figures import DataTable, Figure
 from bench.leaderboard.frame import seeds_of
 from bench.leaderboard.sources import Anchor, Sources, UnlearningEntry
-from bench.leaderboard.submission_page import check_rows, raw_name, reported_rows, run_rows, stored_row
+from bench.leaderboard.submission_page import check_rows, reported_rows, run_rows, stored_row
 from bench.leaderboard.unlearning_charts import ORIGINAL, OWN, RETRAINED
 from bench.leaderboard.unlearning_contexts import (
     ProbeLine,
@@ -188,6 +189,7 @@ def _section(
         facts=_result_facts(result),
         checks=check_rows(result),
         runs=run_rows(stored),
+        id=result.id,
         raw=raw_name(stored),
         command=f"bench evaluate submissions/{entry.slug} --protocol {protocol.id} --tier {tier}",
     )
