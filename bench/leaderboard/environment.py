@@ -24,7 +24,8 @@ STYLES = ("frame", "tables", "board-tools", "matrices", "reported", "charts", "m
 
 SCRIPTS = (
     *("theme-button", "dom", "query", "address", "rows", "serializers", "saving", "digest", "verification"),
-    *("board", "board-selection", "board-panels", "board-export", "verify-panel", "board-tools", "start", "charts"),
+    *("board", "board-selection", "board-panels", "board-export", "verify-panel", "board-tools", "start"),
+    *("chart-tools", "charts"),
 )
 """Parts of `site.js`; a part that uses another one comes after it."""
 

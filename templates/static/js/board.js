@@ -16,6 +16,7 @@
     bench.boardTools.enable(board);
     followAddress(board);
     keepHeaderInView(board);
+    returnToPlace();
     document.addEventListener("bench:brush", (event) => {
       board.change((state) => { state.sel = event.detail.slugs.filter((slug) => table.known.slugs.has(slug)); }, "replace");
     });
@@ -36,6 +37,13 @@
     window.addEventListener("hashchange", read);
     read();
     if (!address.isView(location.hash.slice(1))) show(board, board.state);
+  }
+
+  // The bar and the frame of the table have moved what an address like #charts points to.
+  function returnToPlace() {
+    const fragment = location.hash.slice(1);
+    const place = address.isView(fragment) ? null : document.getElementById(fragment);
+    if (place) requestAnimationFrame(() => requestAnimationFrame(() => place.scrollIntoView({ behavior: "instant" })));
   }
 
   // edit changes a copy of the state. how: "push" for a step that Back undoes, "replace" for one that joins the last.

@@ -87,7 +87,7 @@
 
   function fillPanel(panel, targetsOf) {
     const said = make("p", { class: "found-words", role: "status" });
-    const list = make("ul", { class: "verified" });
+    const list = make("ul", { class: "verified", tabindex: "0", "aria-label": "Results one by one", hidden: true });
     const run = async (check) => {
       const targets = targetsOf();
       list.replaceChildren();
@@ -122,6 +122,7 @@
   function report(found, said, list) {
     const wrong = found.filter((item) => item.problems.length);
     const sum = (name) => found.reduce((total, item) => total + item[name], 0);
+    list.hidden = found.length === 0;
     list.replaceChildren(...found.map((item) => make("li", { class: item.problems.length ? "differs" : "holds" },
       make("strong", { text: item.problems.length ? "differs" : "verified" }), " ",
       make("bdi", { text: item.target.words }),
