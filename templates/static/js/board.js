@@ -159,10 +159,7 @@
   function keepHeaderInView(board) {
     const { element } = board.table;
     const region = element.closest(".scroll");
-    const measure = () => {
-      region.classList.remove("fits");
-      region.classList.toggle("fits", element.scrollWidth <= region.clientWidth);
-    };
+    const measure = () => region.classList.toggle("fits", element.offsetWidth <= region.clientWidth);
     region.classList.add("framed");
     if ("ResizeObserver" in window) {
       let width = 0;
