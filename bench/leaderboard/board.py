@@ -8,6 +8,8 @@ from dataclasses import replace
 import pandas as pd
 
 from bench.leaderboard import charting, charts
+from bench.leaderboard.citation import cite_board, evidence_of
+from bench.leaderboard.columns import ue_columns
 from bench.leaderboard.contexts import Board, BoardContext, Fact, Row
 from bench.leaderboard.families import Family, all_pairs
 from bench.leaderboard.figures import DataTable, Figure
@@ -99,6 +101,8 @@ def board_context(sources: Sources, protocol: Protocol) -> BoardContext:
         description=f"{protocol.title}: submissions by clean test accuracy of networks trained on them.",
         section="overview",
         board=board,
+        columns=ue_columns(protocol, board.reference_name, defended=board.defended, searched=board.searched),
+        citation=cite_board(row.evidence for row in (*board.ranked, *board.anchors, *board.unranked)),
         facts=_facts(board, protocol, pairs),
         matrices=defense_matrices(board, protocol, results),
         networks=tuple(condition_words(condition.label) for condition in networks(protocol)),
@@ -147,6 +151,7 @@ def _row(entry: Entry, protocol: Protocol, standing: Standing | None, anchor: st
         seeds=str(accuracy.n) if accuracy.measured else "none",
         tier=TIER_WORDS[stored.result.subject.tier] if stored else "none",
         note=_note(entry, drop, anchor, accuracy),
+        evidence=evidence_of(entry.slug, stored, entry.manifest.cite.bibtex if entry.manifest.cite else ""),
     )
 
 

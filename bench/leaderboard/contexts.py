@@ -5,6 +5,8 @@ Imports records and figures for their types; never torch.
 
 from dataclasses import dataclass, field
 
+from bench.leaderboard.citation import BoardCitation, Evidence
+from bench.leaderboard.columns import Column
 from bench.leaderboard.figures import DataTable, Figure
 from bench.leaderboard.sources import Role
 from bench.leaderboard.wording import Shown
@@ -61,6 +63,7 @@ class Row:
     seeds: str
     tier: str
     note: str
+    evidence: Evidence
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,8 @@ class BoardContext(Context):
     """
 
     board: Board
+    columns: tuple[Column, ...]
+    citation: BoardCitation
     facts: tuple[Fact, ...]
     matrices: tuple[Matrix, ...]
     networks: tuple[str, ...]
@@ -216,6 +221,7 @@ class MeasuredRow:
 class ConditionTable:
     """All metrics of a submission under one condition. seeds: in the order of the values by seed."""
 
+    condition: str
     words: str
     seeds: str
     rows: tuple[MeasuredRow, ...]
@@ -279,6 +285,7 @@ class ResultSection:
     figures: tuple[Figure, ...]
     maps: tuple[Figure, ...]
     runs: tuple[RunRow, ...]
+    id: str
     raw: str
     command: str
 

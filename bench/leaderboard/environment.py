@@ -17,14 +17,18 @@ from bench.leaderboard.charts import Spec
 from bench.leaderboard.contexts import Context
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'none'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "font-src 'self'; base-uri 'none'; form-action 'none'"
 )
-STYLES = ("frame", "tables", "matrices", "reported", "downloads", "charts", "compare", "record", "media")
+STYLES = ("frame", "tables", "board-tools", "matrices", "reported", "downloads", "charts", "compare", "record", "media")
 """Parts of `site.css` in their order: what depends on the medium comes last."""
 
-SCRIPTS = ("theme-button", "table", "charts", "compare")
-"""Parts of `site.js`, each on its own."""
+SCRIPTS = (
+    *("theme-button", "dom", "query", "address", "rows", "serializers", "saving", "digest", "verification"),
+    *("board", "board-selection", "board-panels", "board-export", "verify-panel", "board-tools", "start"),
+    *("chart-tools", "charts", "compare"),
+)
+"""Parts of `site.js`; a part that uses another one comes after it."""
 
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]")
 """Characters that end a line, reorder text or belong in no page; a reason or a machine's name may hold them."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from bench.leaderboard.attempts import attempt_words, history_words, note_words
 from bench.leaderboard.board import standings
+from bench.leaderboard.citation import raw_name
 from bench.leaderboard.contexts import (
     CheckRow,
     ConditionTable,
@@ -66,11 +67,6 @@ def submission_contexts(sources: Sources, entry: Entry) -> list[SubmissionContex
             ranked, _ = standings(sources, protocol)
             places[protocol.id] = (len(ranked), {standing.slug: standing for standing in ranked})
     return [_context(sources, entry, places)]
-
-
-def raw_name(stored: Shelved) -> str:
-    """Return the file name of a raw result beside its submission's page."""
-    return f"{stored.head.protocol}-{stored.head.name}.json"
 
 
 def _context(sources: Sources, entry: Entry, places: Standings) -> SubmissionContext:
@@ -155,6 +151,7 @@ def _section(sources: Sources, entry: Entry, protocol: Protocol, stored: Shelved
         figures=(*figures, *history_figures(entry, protocol)),
         maps=maps,
         runs=run_rows(stored),
+        id=result.id,
         raw=raw_name(stored),
         command=f"bench evaluate submissions/{entry.slug} --protocol {protocol.id} --tier {tier}",
     )
@@ -217,6 +214,7 @@ def _primary_table(protocol: Protocol, result: Result) -> ConditionTable:
     found.sort(key=lambda item: order.index(item.metric))
     seeds = seeds_of(result, label)
     return ConditionTable(
+        condition=label,
         words=condition_words(label),
         seeds=f"{seeds_words(len(seeds))}: {list_words(map(str, seeds))}",
         rows=tuple(_measured_row(item) for item in found),

@@ -5,6 +5,8 @@ Imports pandas through figures; never torch.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from bench.leaderboard.citation import cite_board, evidence_of
+from bench.leaderboard.columns import unlearning_columns
 from bench.leaderboard.contexts import Fact, Matrix, MatrixCell, MatrixRow
 from bench.leaderboard.figures import DataTable
 from bench.leaderboard.matrix import LEVELS
@@ -88,6 +90,8 @@ def board_context(sources: Sources, protocol: UnlearningProtocol) -> UnlearningB
         description=f"{protocol.title}: which method makes a network forget, at what accuracy, certainty and cost.",
         section="unlearning",
         board=board,
+        columns=unlearning_columns(protocol, gaussian_label(protocol)),
+        citation=cite_board(row.evidence for row in (*board.ranked, *board.anchors, *board.unranked)),
         facts=_facts(board, protocol),
         matrices=_matrices(board, protocol, results),
         figures=tuple(tradeoff_figure(board)),
@@ -140,6 +144,7 @@ def _row(entry: UnlearningEntry, protocol: UnlearningProtocol, places: Mapping[s
         seeds=str(seeds) if seeds else "none",
         tier=TIER_WORDS[result.subject.tier] if result else "none",
         note="" if place or entry.role != "entry" else _why_unranked(result, worst),
+        evidence=evidence_of(entry.slug, stored, entry.manifest.cite.bibtex if entry.manifest.cite else ""),
     )
 
 

@@ -6,6 +6,8 @@ Imports contexts and figures for their types; never torch.
 from dataclasses import dataclass
 from typing import Literal
 
+from bench.leaderboard.citation import BoardCitation, Evidence
+from bench.leaderboard.columns import Column
 from bench.leaderboard.contexts import Badge, Board, CheckRow, Context, Fact, Matrix, ReportedRow, RunRow, StoredRow
 from bench.leaderboard.figures import DataTable, Figure
 from bench.leaderboard.sources import Role
@@ -55,6 +57,7 @@ class UnlearningRow:
     seeds: str
     tier: str
     note: str
+    evidence: Evidence
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,8 @@ class UnlearningBoardContext(Context):
     """A board with its charts, its matrices and the file of the same numbers. days: as of `BoardContext`."""
 
     board: UnlearningBoard
+    columns: tuple[Column, ...]
+    citation: BoardCitation
     facts: tuple[Fact, ...]
     matrices: tuple[Matrix, ...]
     figures: tuple[Figure, ...]
@@ -160,6 +165,7 @@ class UnlearningSection:
     facts: tuple[Fact, ...]
     checks: tuple[CheckRow, ...]
     runs: tuple[RunRow, ...]
+    id: str
     raw: str
     command: str
 

@@ -5,6 +5,7 @@ Imports pandas through figures and plain statistics; never torch.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from bench.leaderboard.citation import raw_name
 from bench.leaderboard.contexts import Fact
 from bench.leaderboard.exports.badges import page_badges
 from bench.leaderboard.figures import DataTable, Figure
@@ -12,7 +13,7 @@ from bench.leaderboard.frame import seeds_of
 from bench.leaderboard.history_figure import history_figures
 from bench.leaderboard.shelf import Shelved
 from bench.leaderboard.sources import Anchor, Sources, UnlearningEntry
-from bench.leaderboard.submission_page import attempt_facts, check_rows, raw_name, reported_rows, run_rows, stored_row
+from bench.leaderboard.submission_page import attempt_facts, check_rows, reported_rows, run_rows, stored_row
 from bench.leaderboard.unlearning_charts import ORIGINAL, OWN, RETRAINED
 from bench.leaderboard.unlearning_contexts import (
     ProbeLine,
@@ -191,6 +192,7 @@ def _section(
         facts=_result_facts(entry, result),
         checks=check_rows(result),
         runs=run_rows(stored),
+        id=result.id,
         raw=raw_name(stored),
         command=f"bench evaluate submissions/{entry.slug} --protocol {protocol.id} --tier {tier}",
     )

@@ -3,19 +3,20 @@
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import make_protocol, make_result, make_run, write_board, write_submission, write_wide_board
+from factories import Found, make_protocol, make_result, make_run, write_board, write_submission, write_wide_board
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 from unlearning_factory import write_unlearning_board
 
 from bench.leaderboard.building import render_site
 from bench.leaderboard.serve import open_server
 from bench.protocol import load_protocol
+from bench.unlearning_protocol import AnyProtocol
 
 CANDIDATES = ("chromium", "chromium-browser", "google-chrome")
 HOSTILE = "<script>alert(1)</script>" + "W" * 255
@@ -63,8 +64,46 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     wide = write_wide_board(root, methods=("lsp", "tap", "sem"))
     photographs = load_protocol("ue-cifar10-mini-v1")
     unlearning = write_unlearning_board(root)
+    yield from serve_site(root, {item.id: item for item in (protocol, wide, photographs, unlearning)})
+
+
+BIBTEX = "@misc{em, title = {Errors & their minimum}, year = 2021}"
+HOSTILE_NAMES = {
+    "h-formula": "=1+1",
+    "h-latex": r"\input{x} & 50% #1_a$^~ [b] | `c` <d>",
+    "h-long": HOSTILE,
+    "h-rtl": "\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd",
+}
+
+
+@pytest.fixture(scope="session")
+def board_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Two boards with everything that a row can be, hostile names among them."""
+    root = tmp_path_factory.mktemp("boards")
+    protocol = write_wide_board(root, methods=("tap", "lsp", "ops", "cuda", "sem"))
+    for place, (slug, name) in enumerate(HOSTILE_NAMES.items()):
+        level = 0.2 + 0.05 * place
+        result = make_result(protocol, Found((level, level + 0.01, level), sal_factor=0.6, kind="sample-wise"))
+        family = ("generative", "filter")[place % 2]
+        write_submission(root, slug, name=name, family=family, protocols=(protocol.id,), results=[(result, make_run())])
+    cite = f'[cite]\nbibtex = """{BIBTEX}"""\n'
+    result = make_result(protocol, Found((0.21, 0.222, 0.202), sal_factor=0.15))
+    write_submission(
+        root,
+        "em-wide",
+        name="EM (error-minimizing noise)",
+        family="error-minimizing",
+        protocols=(protocol.id,),
+        results=[(result, make_run(ended="2026-02-03T10:05:00Z"))],
+        extra=cite,
+    )
+    unlearning = write_unlearning_board(root)
+    yield from serve_site(root, {protocol.id: protocol, unlearning.id: unlearning})
+
+
+def serve_site(root: Path, protocols: Mapping[str, AnyProtocol]) -> Iterator[Site]:
     out = root / "site"
-    rendered = render_site(root, out, protocols={item.id: item for item in (protocol, wide, photographs, unlearning)})
+    rendered = render_site(root, out, protocols=protocols)
     names = tuple(path.relative_to(out).as_posix() for path in rendered.files if path.suffix == ".html")
     with open_server(out, 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -89,7 +128,8 @@ class Watched:
         start = self._site.url if base is None else base
         page.on("console", lambda message: self._note(message.type in ("error", "warning"), message.text))
         page.on("pageerror", lambda error: self._note(True, str(error)))
-        page.on("request", lambda request: self._note(not request.url.startswith((start, "data:")), request.url))
+        own = (start, "data:", f"blob:{start}")
+        page.on("request", lambda request: self._note(not request.url.startswith(own), request.url))
         page.goto(start + name)
         return page
 

@@ -108,7 +108,7 @@ def test_filter_keeps_matching_rows_and_counts_them(watched: Watched) -> None:
     page = watched.open(BOARD)
     page.get_by_label("Filter methods").fill("synthetic fo")
     assert page.locator("#board tbody tr:visible th a").all_inner_texts() == ["Fog"]
-    expect(page.locator(".tools output")).to_have_text("1 of 7 shown")
+    expect(page.locator(".view-words")).to_have_text("1 of 7 shown")
 
 
 def test_charts_come_alive_only_when_they_are_seen(watched: Watched) -> None:

@@ -27,13 +27,13 @@ from bench.leaderboard.api.records import (
     ApiSubmission,
     ApiValue,
 )
+from bench.leaderboard.citation import raw_name
 from bench.leaderboard.exports.summary import BoardSummary, file_record
 from bench.leaderboard.exports.table import BoardTable, TableRow, Value
 from bench.leaderboard.moments import first_moment, last_moment
 from bench.leaderboard.reported import load_reported
 from bench.leaderboard.shelf import Shelved
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
-from bench.leaderboard.submission_page import raw_name
 from bench.metrics.catalog import METRICS
 from bench.records import Record, canonical_bytes
 from bench.results import Measurement

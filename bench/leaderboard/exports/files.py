@@ -19,6 +19,7 @@ from bench.leaderboard.api.documents import (
     submission_path,
 )
 from bench.leaderboard.api.schemas import schema_files
+from bench.leaderboard.citation import raw_name
 from bench.leaderboard.exports import parquet
 from bench.leaderboard.exports.badges import board_badges
 from bench.leaderboard.exports.bibtex import board_bibtex
@@ -30,7 +31,6 @@ from bench.leaderboard.exports.table import BoardTable, board_table
 from bench.leaderboard.feed import feed_files
 from bench.leaderboard.history import board_histories, ranked_values
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
-from bench.leaderboard.submission_page import raw_name
 from bench.unlearning_protocol import AnyProtocol
 
 

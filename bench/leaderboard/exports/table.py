@@ -9,6 +9,7 @@ from typing import Literal
 
 from bench.leaderboard.board import PRIMARY
 from bench.leaderboard.board import standings as ue_standings
+from bench.leaderboard.citation import board_digest
 from bench.leaderboard.moments import last_moment
 from bench.leaderboard.replication import Replication, replication
 from bench.leaderboard.shelf import Shelved
@@ -19,7 +20,6 @@ from bench.leaderboard.unlearning_order import worst_distance
 from bench.leaderboard.wording import ANCHOR_WORDS, TIER_WORDS, condition_words
 from bench.metrics.catalog import METRICS, Metric
 from bench.protocol import Protocol
-from bench.records import digest
 from bench.results import Measurement
 from bench.unlearning_protocol import AnyProtocol
 
@@ -143,7 +143,7 @@ def board_table(sources: Sources, protocol: AnyProtocol) -> BoardTable:
         metric=board_metric(protocol),
         condition=condition,
         rows=tuple(rows),
-        digest=digest([sha256, *([slug, shown[slug].head.id] for slug in sorted(shown))]),
+        digest=board_digest(stored.head.id for stored in shown.values()),
         measured=max((last_moment(stored)[:10] for stored in shown.values()), default=""),
     )
 
