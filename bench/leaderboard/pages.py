@@ -12,8 +12,8 @@ from bench.leaderboard.board import board_context
 from bench.leaderboard.contexts import BoardContext, Context
 from bench.leaderboard.environment import Renderer, static_assets
 from bench.leaderboard.exports import board_csv, reported_csv, unlearning_csv
+from bench.leaderboard.home import index_contexts, ue_index_contexts, unlearning_index_contexts
 from bench.leaderboard.reference_pages import (
-    index_contexts,
     metric_contexts,
     metrics_contexts,
     missing_contexts,
@@ -26,7 +26,7 @@ from bench.leaderboard.sources import Sources, read_sources
 from bench.leaderboard.submission_page import raw_name, submission_contexts
 from bench.leaderboard.unlearning_board import board_context as unlearning_board_context
 from bench.leaderboard.unlearning_contexts import UnlearningBoardContext
-from bench.leaderboard.unlearning_reference_pages import unlearning_index_contexts, unlearning_protocol_contexts
+from bench.leaderboard.unlearning_reference_pages import unlearning_protocol_contexts
 from bench.leaderboard.unlearning_submission import unlearning_submission_contexts
 from bench.results import result_bytes
 from bench.unlearning_protocol import AnyProtocol
@@ -55,6 +55,7 @@ PAGES = (
     Page("pages/board.html", board_contexts),
     Page("pages/submission.html", submission_contexts),
     Page("pages/protocol.html", protocol_contexts),
+    Page("pages/ue_index.html", ue_index_contexts),
     Page("pages/unlearning_index.html", unlearning_index_contexts),
     Page("pages/unlearning_board.html", unlearning_board_contexts),
     Page("pages/unlearning_submission.html", unlearning_submission_contexts),
@@ -88,11 +89,13 @@ def build_files(root: Path, *, protocols: Mapping[str, AnyProtocol] | None = Non
     """Return every file of the site by its path, nothing written but the cache of drawings."""
     sources = read_sources(root, protocols=protocols)
     gathered = [(page.template, context) for page in PAGES for context in page.gather(sources)]
+    downloads = _downloads(sources)
     assets = static_assets(drawing.bundle())
-    renderer = Renderer(drawing.Painter(root / ".bench" / "drawings").svg, assets)
+    built = {context.path for _, context in gathered} | downloads.keys()
+    renderer = Renderer(drawing.Painter(root / ".bench" / "drawings").svg, assets, built=built)
     files = {asset.path: asset.content for asset in assets.values()}
     files |= {context.path: renderer.render(template, context) for template, context in gathered}
-    return dict(sorted({**files, **_downloads(sources)}.items()))
+    return dict(sorted({**files, **downloads}.items()))
 
 
 def _downloads(sources: Sources) -> dict[str, bytes]:

@@ -5,7 +5,7 @@ Imports the records and the catalog; never torch.
 
 from collections.abc import Iterable
 
-from bench.leaderboard.board import build_board, test_images
+from bench.leaderboard.board import test_images
 from bench.leaderboard.contexts import (
     Fact,
     GuideContext,
@@ -15,8 +15,6 @@ from bench.leaderboard.contexts import (
 )
 from bench.leaderboard.figures import DataTable
 from bench.leaderboard.sources import Sources
-from bench.leaderboard.unlearning_board import build_board as build_unlearning_board
-from bench.leaderboard.unlearning_contexts import IndexContext
 from bench.leaderboard.wording import (
     STATUS_WORDS,
     condition_words,
@@ -30,24 +28,6 @@ from bench.metrics.catalog import METRICS, Metric
 from bench.protocol import Protocol, Recipe, Split
 from bench.submission import FAMILIES, MANIFEST_LIMIT_BYTES
 from bench.unlearning_protocol import AnyProtocol
-
-
-def index_contexts(sources: Sources) -> list[IndexContext]:
-    """Gather the overview."""
-    return [
-        IndexContext(
-            path="index.html",
-            title="How unlearnable is data, really?",
-            description="Measures data that must not be learned and networks that must forget, with their uncertainty.",
-            section="overview",
-            boards=tuple(build_board(sources, protocol) for protocol in sources.protocols.values()),
-            unlearning=tuple(
-                build_unlearning_board(sources, protocol) for protocol in sources.unlearning_protocols.values()
-            ),
-            submissions=len(sources.entries),
-            results=sum(len(entry.results) for entry in sources.entries),
-        )
-    ]
 
 
 def protocol_contexts(sources: Sources) -> list[ProtocolContext]:

@@ -6,7 +6,7 @@ Imports contexts and figures for their types; never torch.
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.leaderboard.contexts import Board, CheckRow, Context, Fact, Matrix, ReportedRow, RunRow, StoredRow
+from bench.leaderboard.contexts import CheckRow, Context, Fact, Matrix, ReportedRow, RunRow, StoredRow
 from bench.leaderboard.figures import DataTable, Figure
 from bench.leaderboard.sources import Role
 from bench.leaderboard.wording import Shown
@@ -84,23 +84,6 @@ class UnlearningBoard:
     def ranked(self) -> tuple[UnlearningRow, ...]:
         """The ranked entries, best first."""
         return (*self.keeping, *self.losing)
-
-
-@dataclass(frozen=True, kw_only=True)
-class IndexContext(Context):
-    """The overview of both tracks. submissions, results: how many of the UE track there are."""
-
-    boards: tuple[Board, ...]
-    unlearning: tuple[UnlearningBoard, ...]
-    submissions: int
-    results: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnlearningIndexContext(Context):
-    """The overview of the unlearning track."""
-
-    boards: tuple[UnlearningBoard, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
