@@ -110,7 +110,9 @@ RULES = {
     "lab": rule("errors records data gate lab", "PIL filelock kornia numpy scipy sklearn torch torchvision"),
     "importing": rule("errors records data gate importing", "numpy PIL pydantic"),
     "evaluation": rule("errors records data gate lab evaluation", "filelock numpy pydantic rich"),
-    "leaderboard": rule("errors records leaderboard", "altair jinja2 markupsafe numpy pandas scipy vl_convert"),
+    "leaderboard": rule(
+        "errors records leaderboard", "altair jinja2 markdown_it markupsafe numpy pandas scipy vl_convert"
+    ),
     "cli": rule("errors records data gate importing lab evaluation leaderboard cli", "rich torch torchvision typer"),
 }
 

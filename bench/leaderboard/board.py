@@ -9,9 +9,10 @@ import pandas as pd
 
 from bench.leaderboard import charts
 from bench.leaderboard.contexts import Board, BoardContext, Fact, Row
+from bench.leaderboard.defended import defenses_summary, networks_summary
 from bench.leaderboard.figures import DataTable, Figure
 from bench.leaderboard.frame import seed_frame, shown_results, wide_frame
-from bench.leaderboard.matrix import defense_matrices, network_rows, networks, rivals
+from bench.leaderboard.matrix import rivals
 from bench.leaderboard.ranking import Standing, common_seeds, rank, rank_text
 from bench.leaderboard.reported_page import reported_block
 from bench.leaderboard.sources import Entry, Sources
@@ -91,9 +92,8 @@ def board_context(sources: Sources, protocol: Protocol) -> BoardContext:
         section="overview",
         board=board,
         facts=_facts(board, protocol, pairs),
-        matrices=defense_matrices(board, protocol, results),
-        networks=tuple(condition_words(condition.label) for condition in networks(protocol)),
-        network_rows=network_rows(board, protocol, results),
+        defenses=defenses_summary(board, protocol, results),
+        networks=networks_summary(board, protocol, results),
         reported=reported_block(protocol),
         figures=_figures(board),
         csv=f"{protocol.id}.csv",

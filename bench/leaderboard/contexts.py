@@ -166,16 +166,15 @@ class Board:
 
 @dataclass(frozen=True, kw_only=True)
 class BoardContext(Context):
-    """A board with its charts, its matrices and the file of the same numbers.
+    """A board with its charts and the file of the same numbers.
 
-    networks: conditions of `network_rows`, in words, each with two columns.
+    defenses, networks: a sentence on what the pages by defense and by network say, empty without such a page.
     """
 
     board: Board
     facts: tuple[Fact, ...]
-    matrices: tuple[Matrix, ...]
-    networks: tuple[str, ...]
-    network_rows: tuple[ConditionRow, ...]
+    defenses: str
+    networks: str
     reported: ReportedBlock | None
     figures: tuple[Figure, ...]
     csv: str

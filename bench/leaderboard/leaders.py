@@ -3,6 +3,7 @@
 Imports contexts and wording; never torch.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from bench.leaderboard.contexts import Board, Row
@@ -41,9 +42,12 @@ def leader_slugs(board: AnyBoard) -> list[str]:
 
 
 def labels(board: AnyBoard) -> dict[str, str]:
-    """Return short names of a board's submissions by slug; the slug where two would be the same."""
-    rows: Sequence[Row | UnlearningRow] = (*board.ranked, *board.anchors)
-    return short_names({row.slug: row.name for row in rows})
+    """Return short names of a board's submissions by slug: without brackets, in full where two would be the same."""
+    rows: Sequence[Row | UnlearningRow] = (*board.ranked, *board.anchors, *board.unranked)
+    whole = {row.slug: row.name for row in rows}
+    short = short_names(whole)
+    twice = Counter(whole.values())
+    return {slug: whole[slug] if name == slug and twice[whole[slug]] == 1 else name for slug, name in short.items()}
 
 
 def ue_findings(board: Board, guess: str) -> tuple[str, ...]:

@@ -10,9 +10,11 @@ from pathlib import Path
 from bench.leaderboard import drawing, publishing
 from bench.leaderboard.board import board_context
 from bench.leaderboard.contexts import BoardContext, Context
+from bench.leaderboard.defended_pages import defenses_contexts, networks_contexts
 from bench.leaderboard.environment import Renderer, static_assets
 from bench.leaderboard.exports import board_csv, reported_csv, unlearning_csv
 from bench.leaderboard.home import index_contexts, ue_index_contexts, unlearning_index_contexts
+from bench.leaderboard.prose_pages import reproduction_contexts
 from bench.leaderboard.reference_pages import (
     metric_contexts,
     metrics_contexts,
@@ -53,6 +55,8 @@ def unlearning_board_contexts(sources: Sources) -> list[UnlearningBoardContext]:
 PAGES = (
     Page("pages/index.html", index_contexts),
     Page("pages/board.html", board_contexts),
+    Page("pages/defenses.html", defenses_contexts),
+    Page("pages/networks.html", networks_contexts),
     Page("pages/submission.html", submission_contexts),
     Page("pages/protocol.html", protocol_contexts),
     Page("pages/ue_index.html", ue_index_contexts),
@@ -65,6 +69,7 @@ PAGES = (
     Page("pages/reported.html", reported_contexts),
     Page("pages/submit.html", submit_contexts),
     Page("pages/read.html", read_contexts),
+    Page("pages/prose.html", reproduction_contexts),
     Page("pages/404.html", missing_contexts),
 )
 

@@ -19,6 +19,9 @@ Role = Literal["reference", "control", "entry"]
 Anchor = Literal["original", "retrain", "retrain-second"]
 ANCHORS: tuple[Anchor, ...] = ("original", "retrain", "retrain-second")
 
+REPRODUCTION = "docs/reproduction.md"
+"""What publications claim and what is measured; a page of the site."""
+
 _TIER_ORDER = {"full": 1, "quick": 0}
 
 ManifestOf = TypeVar("ManifestOf", Manifest, UnlearningManifest)
@@ -85,6 +88,7 @@ class Sources:
 
     protocols, entries: of the UE track. left_out: one line for each submission whose manifest cannot be read: its
     folder and why. unlearning_protocols, unlearning_entries: protocols and submissions of the unlearning track.
+    reproduction: the text of REPRODUCTION, empty where a repository has none.
     """
 
     protocols: Mapping[str, Protocol]
@@ -92,6 +96,7 @@ class Sources:
     left_out: tuple[str, ...] = ()
     unlearning_protocols: Mapping[str, UnlearningProtocol] = field(default_factory=dict)
     unlearning_entries: tuple[UnlearningEntry, ...] = ()
+    reproduction: str = ""
 
     @property
     def submissions(self) -> tuple[Entry | UnlearningEntry, ...]:
@@ -155,6 +160,7 @@ def read_sources(root: Path, *, protocols: Mapping[str, AnyProtocol] | None = No
             protocol.id: protocol for protocol in ordered if isinstance(protocol, UnlearningProtocol)
         },
         unlearning_entries=tuple(unlearners),
+        reproduction=_read_text(root / REPRODUCTION),
     )
 
 
@@ -166,6 +172,10 @@ def unreadable_submissions(root: Path) -> list[str]:
 def last_run(stored: StoredResult) -> str:
     """Return when the last run that found a result ended; empty where no run is recorded."""
     return max((run.ended for run in stored.runs), default="")
+
+
+def _read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def _cells(entry: UnlearningEntry) -> Iterable[CheckpointResult]:
