@@ -338,10 +338,12 @@ class MetricsContext(Context):
 
 @dataclass(frozen=True, kw_only=True)
 class GuideContext(Context):
-    """A page of prose: how to submit, how to read, nothing here. margin: of the control, in words."""
+    """A page of prose: how to read, nothing here.
 
-    facts: tuple[Fact, ...] = ()
-    protocols: tuple[str, ...] = field(default=())
-    families: tuple[str, ...] = field(default=())
+    margin: of the control, tolerance: of accuracy, both in words. ways: up from an address that does not exist.
+    """
+
     statuses: tuple[tuple[str, str], ...] = field(default=())
     margin: str = ""
+    tolerance: str = ""
+    ways: tuple[str, ...] = field(default=())

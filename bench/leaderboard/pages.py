@@ -13,15 +13,14 @@ from bench.leaderboard.contexts import BoardContext, Context
 from bench.leaderboard.defended_pages import defenses_contexts, networks_contexts
 from bench.leaderboard.environment import Renderer, static_assets
 from bench.leaderboard.exports import board_csv, reported_csv, unlearning_csv
+from bench.leaderboard.guides import missing_contexts, read_contexts, submit_contexts
 from bench.leaderboard.home import index_contexts, ue_index_contexts, unlearning_index_contexts
 from bench.leaderboard.prose_pages import reproduction_contexts
 from bench.leaderboard.reference_pages import (
     metric_contexts,
     metrics_contexts,
-    missing_contexts,
     protocol_contexts,
-    read_contexts,
-    submit_contexts,
+    protocols_contexts,
 )
 from bench.leaderboard.reported_page import reported_contexts
 from bench.leaderboard.sources import Sources, read_sources
@@ -64,6 +63,7 @@ PAGES = (
     Page("pages/unlearning_board.html", unlearning_board_contexts),
     Page("pages/unlearning_submission.html", unlearning_submission_contexts),
     Page("pages/unlearning_protocol.html", unlearning_protocol_contexts),
+    Page("pages/protocols.html", protocols_contexts),
     Page("pages/metric.html", metric_contexts),
     Page("pages/metrics.html", metrics_contexts),
     Page("pages/reported.html", reported_contexts),

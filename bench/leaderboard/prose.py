@@ -12,6 +12,10 @@ from markdown_it.token import Token
 
 from bench.errors import UsageProblem
 from bench.leaderboard.page_contexts import Block, Line, Span
+from bench.leaderboard.wording import MINUS
+
+NEGATIVE = re.compile(r"(?<![\w.)-])-(?=\d)")
+"""A hyphen that stands for a minus sign: before a digit, and after nothing that it could join to it."""
 
 Link = Callable[[str], tuple[str, bool]]
 """Turns an address of a document into one of the site, and says whether it leads elsewhere; empty for neither."""
@@ -20,7 +24,8 @@ Link = Callable[[str], tuple[str, bool]]
 def read_prose(text: str, *, link: Link) -> tuple[Block, ...]:
     """Return the blocks of a document. link: turns its addresses into those of the site.
 
-    A table gets the heading above it as its caption. Raises UsageProblem for what this cannot place.
+    A table gets the line above it as its caption if that ends with a colon, the heading if not.
+    Raises UsageProblem for what this cannot place.
     """
     tokens = MarkdownIt("commonmark", {"html": False}).enable("table").parse(text)
     blocks: list[Block] = []
@@ -34,7 +39,9 @@ def read_prose(text: str, *, link: Link) -> tuple[Block, ...]:
             heading = plain(block.lines[0])
             block = replace(block, id=_unused(slug(heading), used))
         elif block.kind == "table":
-            block = replace(block, caption=f"{heading}: {plain(block.header[0])} and {plain(block.header[-1])}")
+            block = replace(block, caption=f"{heading}, by {plain(block.header[0])}")
+            if blocks and blocks[-1].kind == "paragraph" and plain(blocks[-1].lines[0]).endswith(":"):
+                block = replace(block, caption=plain(blocks.pop().lines[0]).removesuffix(":"))
         blocks.append(block)
         position = end + 1
     return tuple(blocks)
@@ -103,7 +110,8 @@ def _line(token: Token, link: Link) -> Line:
     face = Span("")
     for child in token.children or ():
         if child.type in {"text", "code_inline", "html_inline"}:
-            spans.append(replace(face, text=child.content, code=child.type == "code_inline"))
+            code = child.type == "code_inline"
+            spans.append(replace(face, text=child.content if code else NEGATIVE.sub(MINUS, child.content), code=code))
         elif child.type in {"softbreak", "hardbreak"}:
             spans.append(replace(face, text=" "))
         elif child.type in {"strong_open", "strong_close"}:
