@@ -3,7 +3,7 @@
 Imports records and figures for their types; never torch.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bench.leaderboard.figures import DataTable, Figure
 from bench.leaderboard.sources import Role
@@ -251,12 +251,16 @@ class RunRow:
 
 @dataclass(frozen=True)
 class ResultSection:
-    """What one protocol shows of a submission. overview: of all conditions, None where there is one only."""
+    """What one protocol shows of a submission.
+
+    overview: of all conditions, None where there is one only. certainty: whether it was found again, in a sentence.
+    """
 
     protocol: str
     title: str
     tier: str
     standing: str
+    certainty: str
     drop: str
     control: str
     facts: tuple[Fact, ...]
@@ -327,23 +331,3 @@ class MetricContext(Context):
     direction: str
     unit: str
     bounds: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class MetricsContext(Context):
-    """All metrics, by track."""
-
-    groups: tuple[tuple[str, tuple[Metric, ...]], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class GuideContext(Context):
-    """A page of prose: how to read, nothing here.
-
-    margin: of the control, tolerance: of accuracy, both in words. ways: up from an address that does not exist.
-    """
-
-    statuses: tuple[tuple[str, str], ...] = field(default=())
-    margin: str = ""
-    tolerance: str = ""
-    ways: tuple[str, ...] = field(default=())

@@ -1,13 +1,17 @@
 """Guides: how to take part, how to read a board, and the page for addresses that lead nowhere.
 
-Imports the records and the catalog; never torch.
+Imports the records and scipy; never torch.
 """
 
+import math
 from collections.abc import Iterable
 
-from bench.leaderboard.contexts import Fact, GuideContext
+from scipy.special import stdtrit
+
+from bench.leaderboard.contexts import Fact
 from bench.leaderboard.figures import DataTable
-from bench.leaderboard.page_contexts import Step, SubmitContext
+from bench.leaderboard.page_contexts import GuideContext, Step, SubmitContext
+from bench.leaderboard.ranking import LEVEL
 from bench.leaderboard.sources import Sources
 from bench.leaderboard.unlearning_order import tolerance_words
 from bench.leaderboard.wording import STATUS_WORDS, list_words, margin_words
@@ -21,6 +25,10 @@ from bench.submission import (
 )
 
 MEBIBYTE = 1024**2
+
+METHODS = 14
+COMPARISONS = METHODS * (METHODS - 1) // 2
+"""Of the example in the guide for readers: a board of METHODS and the pairs on it."""
 
 _STATUS_MEANINGS = {
     "ok": "The number comes from this benchmark's own runs.",
@@ -67,6 +75,8 @@ def read_contexts(sources: Sources) -> list[GuideContext]:  # noqa: ARG001 - eve
             statuses=tuple((STATUS_WORDS[key], meaning) for key, meaning in _STATUS_MEANINGS.items()),
             margin=margin_words(),
             tolerance=tolerance_words(),
+            comparisons=(METHODS, COMPARISONS),
+            power=tuple((seeds, f"{power_factor(seeds, COMPARISONS):.0f}") for seeds in (3, 8)),
         )
     ]
 
@@ -83,6 +93,15 @@ def missing_contexts(sources: Sources) -> list[GuideContext]:  # noqa: ARG001 - 
     ]
 
 
+def power_factor(seeds: int, comparisons: int) -> float:
+    """Return how far apart two methods have to be to rank apart, in standard deviations of their difference.
+
+    That is the mean of their paired differences over the standard deviation of these, for the smallest p-value of a
+    board, which Holm's correction holds against LEVEL / comparisons. seeds: at least 2.
+    """
+    return float(stdtrit(seeds - 1, 1 - LEVEL / comparisons / 2)) / math.sqrt(seeds)
+
+
 _REQUEST = (
     (
         "The check of `bench validate` runs on the folder. It reads the manifest and the headers of the "
@@ -90,8 +109,8 @@ _REQUEST = (
         "submission is ever executed."
     ),
     (
-        "The tests of the repository run: every stored result has to follow from its cells, belong to the artifacts that "
-        "the manifest pins, and have been measured by the code as it is."
+        "The tests of the repository run: every stored result has to follow from its cells, belong to the artifacts "
+        "that the manifest pins, and have been measured by the code as it is."
     ),
     (
         "A maintainer measures the full tier and adds the result, whichever way it comes out. A result says on which "

@@ -165,9 +165,8 @@ def main_board(boards: Sequence[AnyBoard], protocol: Callable[[str], AnyProtocol
         found = protocol(board.protocol)
         assert found is not None
         train = found.dataset.train
-        images = train.images if train.select.per_class is None else train.select.per_class * found.dataset.classes
         ranked = len(board.ranked)
-        return (ranked < ENOUGH, train.select.per_class is not None, -images, -ranked, board.protocol)
+        return (ranked < ENOUGH, train.select.per_class is not None, -train.images, -ranked, board.protocol)
 
     measured = [board for board in boards if board.ranked]
     return min(measured or boards, key=precedence, default=None)

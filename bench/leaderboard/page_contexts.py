@@ -3,12 +3,13 @@
 Imports contexts for their types; never torch.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bench.leaderboard.contexts import ConditionRow, Context, Fact, Matrix
 from bench.leaderboard.figures import DataTable
 from bench.leaderboard.wording import Shown
+from bench.metrics.catalog import Metric
 
 MarkKind = Literal["method", "reference", "control"]
 
@@ -258,3 +259,37 @@ class SubmitContext(Context):
     budgets: tuple[Fact, ...]
     request: tuple[str, ...]
     protocols: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MetricLine:
+    """A metric in the list of all: how it is read, its unit, and the first sentence of its definition."""
+
+    metric: Metric
+    direction: str
+    unit: str
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsContext(Context):
+    """All metrics, by track and by where they are shown."""
+
+    groups: tuple[tuple[str, tuple[tuple[str, tuple[MetricLine, ...]], ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuideContext(Context):
+    """A page of prose: how to read, nothing here.
+
+    margin: of the control, tolerance: of accuracy, both in words. ways: up from an address that does not exist.
+    comparisons: methods of a board and the pairs on it. power: seeds, and how far apart methods then have to be, in
+    standard deviations of their difference.
+    """
+
+    statuses: tuple[tuple[str, str], ...] = field(default=())
+    margin: str = ""
+    tolerance: str = ""
+    ways: tuple[str, ...] = field(default=())
+    comparisons: tuple[int, int] = (0, 0)
+    power: tuple[tuple[int, str], ...] = field(default=())

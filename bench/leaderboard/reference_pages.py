@@ -7,11 +7,10 @@ from bench.leaderboard.board import test_images
 from bench.leaderboard.contexts import (
     Fact,
     MetricContext,
-    MetricsContext,
     ProtocolContext,
 )
 from bench.leaderboard.figures import DataTable
-from bench.leaderboard.page_contexts import ProtocolsContext
+from bench.leaderboard.page_contexts import MetricLine, MetricsContext, ProtocolsContext
 from bench.leaderboard.sources import Sources
 from bench.leaderboard.wording import (
     condition_words,
@@ -92,7 +91,7 @@ def _ue_scope(protocol: Protocol) -> tuple[str, str]:
 
 def _probe_scope(protocol: UnlearningProtocol) -> tuple[str, str]:
     """Return network and probes of a protocol, and its seeds, in words."""
-    probes = list_words(probe_short_words(item.probe) for item in protocol.probes)
+    probes = list_words(dict.fromkeys(probe_short_words(item.probe) for item in protocol.probes))
     seeds = sorted({item.seeds.full for item in protocol.probes})
     return f"{protocol.model}; {probes}", f"{' or '.join(map(str, seeds))} a probe"
 
@@ -122,13 +121,41 @@ def metrics_contexts(sources: Sources) -> list[MetricsContext]:  # noqa: ARG001 
             title="Metrics",
             description="Every metric of the benchmark with its definition.",
             section="metrics",
-            groups=tuple(
-                (heading, tuple(metric for metric in METRICS.values() if metric.track == track))
-                for track, heading in _TRACKS.items()
-            ),
+            groups=tuple((heading, _listed(track)) for track, heading in _TRACKS.items()),
         )
     ]
 
+
+def _listed(track: str) -> tuple[tuple[str, tuple[MetricLine, ...]], ...]:
+    """Return the metrics of a track: those of the boards in their order, then the others."""
+    first = [METRICS[key] for key in _ON_BOARDS[track]]
+    others = [metric for metric in METRICS.values() if metric.track == track and metric not in first]
+    return tuple(
+        (heading, tuple(MetricLine(item, direction_words(item), unit_words(item), _first(item)) for item in metrics))
+        for heading, metrics in (("On the boards", first), ("On the pages of submissions and in the files", others))
+    )
+
+
+def _first(metric: Metric) -> str:
+    """Return the first sentence of a definition."""
+    return metric.definition.partition(". ")[0].removesuffix(".") + "."
+
+
+_ON_BOARDS = {
+    "ue": ("test_accuracy", "worst_test_accuracy", "accuracy_drop", "ud", "ud_matched", "ud_official", "peak_accuracy"),
+    "unlearning": (
+        "retrain_distance",
+        "removal",
+        "gus",
+        "gus_tpr_01",
+        "checkpoint_test_accuracy",
+        "accuracy_gap",
+        "tow",
+        "mia_gap",
+        "compute_share",
+    ),
+}
+"""Metrics that a board shows, in the order of its columns."""
 
 _TRACKS = {"ue": "Unlearnable examples", "unlearning": "Machine unlearning"}
 

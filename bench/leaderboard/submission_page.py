@@ -6,6 +6,7 @@ Imports pandas through figures; never torch.
 from collections.abc import Mapping
 
 from bench.leaderboard.board import standings
+from bench.leaderboard.certainty import again_commands, certainty_sentence
 from bench.leaderboard.contexts import (
     CheckRow,
     ConditionTable,
@@ -140,6 +141,7 @@ def _section(
         title=protocol.title,
         tier=TIER_WORDS[tier],
         standing=_standing_sentence(entry, protocol, places),
+        certainty=certainty_sentence(entry.results, stored),
         drop=""
         if entry.role == "reference"
         else drop_sentence(entry.manifest.method.name, anchor, drop, METRICS["accuracy_drop"]),
@@ -152,7 +154,7 @@ def _section(
         maps=maps,
         runs=run_rows(stored),
         raw=raw_name(stored),
-        command=f"bench evaluate submissions/{entry.slug} --protocol {protocol.id} --tier {tier}",
+        command=again_commands(entry.slug, protocol.id, tier),
     )
 
 

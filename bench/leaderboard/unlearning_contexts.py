@@ -126,13 +126,14 @@ class UnlearningSection:
     """What one protocol shows of a submission.
 
     verdicts: what the numbers say, sentence by sentence. controls: sets of Gaussian scores beside the references, empty
-    without them; control_words: what they say. settings: of the recipe that makes the checkpoints again.
+    without them; control_words: what they say. certainty: whether it was found again, in a sentence.
     """
 
     protocol: str
     title: str
     tier: str
     standing: str
+    certainty: str
     verdicts: tuple[str, ...]
     summary: DataTable
     probes: tuple[ProbeTable, ...]
