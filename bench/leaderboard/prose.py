@@ -31,6 +31,7 @@ def read_prose(text: str, *, link: Link) -> tuple[Block, ...]:
     blocks: list[Block] = []
     heading = ""
     used: set[str] = set()
+    captions: set[str] = set()
     position = 0
     while position < len(tokens):
         end = _end(tokens, position)
@@ -42,6 +43,7 @@ def read_prose(text: str, *, link: Link) -> tuple[Block, ...]:
             block = replace(block, caption=f"{heading}, by {plain(block.header[0])}")
             if blocks and blocks[-1].kind == "paragraph" and plain(blocks[-1].lines[0]).endswith(":"):
                 block = replace(block, caption=plain(blocks.pop().lines[0]).removesuffix(":"))
+            block = replace(block, caption=_unused(block.caption, captions, ", table "))
         blocks.append(block)
         position = end + 1
     return tuple(blocks)
@@ -57,11 +59,11 @@ def slug(text: str) -> str:
     return "s-" + (re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "section")
 
 
-def _unused(name: str, used: set[str]) -> str:
+def _unused(name: str, used: set[str], joint: str = "-") -> str:
     found, count = name, 1
     while found in used:
         count += 1
-        found = f"{name}-{count}"
+        found = f"{name}{joint}{count}"
     used.add(found)
     return found
 

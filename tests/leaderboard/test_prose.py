@@ -67,6 +67,15 @@ def test_a_table_without_a_line_above_is_named_after_its_heading() -> None:
     assert found[1].caption == "Numbers, by method"
 
 
+def test_tables_of_one_heading_have_captions_of_their_own() -> None:
+    table = "| method | value |\n|---|---|\n| a | 1 |\n\n"
+    found = blocks(f"## Numbers\n\n{table}Text.\n\n{table}")
+    assert [block.caption for block in found if block.kind == "table"] == [
+        "Numbers, by method",
+        "Numbers, by method, table 2",
+    ]
+
+
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
