@@ -115,7 +115,7 @@ def test_wide_tables_scroll_in_a_region_that_the_keyboard_reaches(watched: Watch
 @pytest.mark.parametrize("width", [360, 800])
 def test_headers_of_a_matrix_stay_in_view(watched: Watched, width: int) -> None:
     page = watched.open(WIDE, viewport={"width": width, "height": 250})
-    region = page.get_by_role("region", name=re.compile("^Clean test accuracy of resnet-narrow"))
+    region = page.get_by_role("region", name=re.compile("^Clean test accuracy of resnet-narrow, %, by defense"))
     # One reading, because the page itself may still be scrolling.
     places = region.evaluate("""region => {
         region.scrollTo(120, 90);
