@@ -26,6 +26,7 @@ PACKAGES = (
     "filelock",
     "jinja2",
     "kornia",
+    "markdown-it-py",
     "numpy",
     "pandas",
     "pillow",

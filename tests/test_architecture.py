@@ -126,7 +126,8 @@ RULES = {
     "importing": rule("errors records data gate importing", "numpy PIL pydantic"),
     "evaluation": rule("errors records data gate lab evaluation", "filelock numpy pydantic rich"),
     "leaderboard": rule(
-        "errors records leaderboard", "altair jinja2 markupsafe numpy pandas pyarrow pydantic scipy vl_convert"
+        "errors records leaderboard",
+        "altair jinja2 markdown_it markupsafe numpy pandas pyarrow pydantic scipy vl_convert",
     ),
     "cli": rule("errors records data gate importing lab evaluation leaderboard cli", "rich torch torchvision typer"),
 }

@@ -11,11 +11,12 @@ from bench.leaderboard import charting, charts
 from bench.leaderboard.citation import cite_board, evidence_of
 from bench.leaderboard.columns import ue_columns
 from bench.leaderboard.contexts import Board, BoardContext, Fact, Row
+from bench.leaderboard.defended import defenses_summary, networks_summary
 from bench.leaderboard.families import Family, all_pairs
 from bench.leaderboard.figures import DataTable, Figure
 from bench.leaderboard.frame import seed_frame, shown_results, wide_frame
 from bench.leaderboard.limits import detectable_sentence, too_few_sentence
-from bench.leaderboard.matrix import defense_matrices, network_rows, networks, rivals
+from bench.leaderboard.matrix import rivals
 from bench.leaderboard.ranking import Standing, common_seeds, rank, rank_text
 from bench.leaderboard.reported_page import reported_block
 from bench.leaderboard.shelf import Shelved
@@ -104,9 +105,8 @@ def board_context(sources: Sources, protocol: Protocol) -> BoardContext:
         columns=ue_columns(protocol, board.reference_name, defended=board.defended, searched=board.searched),
         citation=cite_board(row.evidence for row in (*board.ranked, *board.anchors, *board.unranked)),
         facts=_facts(board, protocol, pairs),
-        matrices=defense_matrices(board, protocol, results),
-        networks=tuple(condition_words(condition.label) for condition in networks(protocol)),
-        network_rows=network_rows(board, protocol, results),
+        defenses=defenses_summary(board, protocol, results),
+        networks=networks_summary(board, protocol, results),
         reported=reported_block(protocol),
         figures=_figures(board),
         csv=f"{protocol.id}.csv",

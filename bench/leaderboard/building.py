@@ -18,7 +18,7 @@ from bench.leaderboard import drawing
 from bench.leaderboard.canaries import out_of_band
 from bench.leaderboard.crew import spread
 from bench.leaderboard.environment import Renderer, source_files, static_assets
-from bench.leaderboard.pages import SCOPES, Scope, Unit, units
+from bench.leaderboard.pages import SCOPES, Scope, Unit, named_paths, units
 from bench.leaderboard.publishing import Publisher, differences, publisher_of
 from bench.leaderboard.sources import Sources, protocol_digest, read_sources
 from bench.records import canonical_bytes
@@ -115,7 +115,7 @@ class Workshop:
             root, protocols=protocols, cache=cache / "site" if remember else None, code=code
         )
         self.assets = static_assets(drawing.bundle(cache / "drawings"))
-        self.renderer = Renderer(drawing.Painter(cache / "drawings").draw, self.assets)
+        self.renderer = Renderer(drawing.Painter(cache / "drawings").draw, self.assets, built=named_paths(self.sources))
         self.units: dict[str, Unit] = {unit.name: unit for unit in units(self.sources)}
 
     @classmethod
@@ -130,7 +130,7 @@ class Workshop:
     def key(self, unit: Unit) -> str:
         """Return the digest of everything that decides a unit's bytes."""
         known = [protocol_digest(item) for item in self.sources.all_protocols]
-        inputs = [self.code, known, unit.name, unit.inputs()]
+        inputs = [self.code, known, sorted(named_paths(self.sources)), unit.name, unit.inputs()]
         return hashlib.sha256(canonical_bytes(inputs)).hexdigest()
 
     def stale(self, scope: Scope, publisher: Publisher) -> dict[str, str]:

@@ -3,7 +3,7 @@
 Imports records and figures for their types; never torch.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bench.leaderboard.citation import BoardCitation, Evidence
 from bench.leaderboard.columns import Column
@@ -179,19 +179,18 @@ class Badge:
 
 @dataclass(frozen=True, kw_only=True)
 class BoardContext(Context):
-    """A board with its charts, its matrices and the file of the same numbers.
+    """A board with its charts and the file of the same numbers.
 
-    networks: conditions of `network_rows`, in words, each with two columns. days: on which it changed, newest first,
-    each with its place on the page of changes.
+    defenses, networks: a sentence on what the pages by defense and by network say, empty without such a page.
+    days: on which it changed, newest first, each with its place on the page of changes.
     """
 
     board: Board
     columns: tuple[Column, ...]
     citation: BoardCitation
     facts: tuple[Fact, ...]
-    matrices: tuple[Matrix, ...]
-    networks: tuple[str, ...]
-    network_rows: tuple[ConditionRow, ...]
+    defenses: str
+    networks: str
     reported: ReportedBlock | None
     figures: tuple[Figure, ...]
     csv: str
@@ -270,12 +269,16 @@ class RunRow:
 
 @dataclass(frozen=True)
 class ResultSection:
-    """What one protocol shows of a submission. overview: of all conditions, None where there is one only."""
+    """What one protocol shows of a submission.
+
+    overview: of all conditions, None where there is one only. certainty: whether it was found again, in a sentence.
+    """
 
     protocol: str
     title: str
     tier: str
     standing: str
+    certainty: str
     drop: str
     control: str
     facts: tuple[Fact, ...]
@@ -354,21 +357,3 @@ class MetricContext(Context):
     direction: str
     unit: str
     bounds: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class MetricsContext(Context):
-    """All metrics, by track."""
-
-    groups: tuple[tuple[str, tuple[Metric, ...]], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class GuideContext(Context):
-    """A page of prose: how to submit, how to read, nothing here. margin: of the control, in words."""
-
-    facts: tuple[Fact, ...] = ()
-    protocols: tuple[str, ...] = field(default=())
-    families: tuple[str, ...] = field(default=())
-    statuses: tuple[tuple[str, str], ...] = field(default=())
-    margin: str = ""

@@ -5,7 +5,7 @@ Imports jinja2 and markupsafe; never torch.
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -20,7 +20,10 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "font-src 'self'; base-uri 'none'; form-action 'none'"
 )
-STYLES = ("frame", "tables", "board-tools", "matrices", "reported", "downloads", "charts", "compare", "record", "media")
+STYLES = (
+    *("frame", "tables", "board-tools", "matrices", "reported", "downloads", "charts", "compare", "record", "pages"),
+    "media",
+)
 """Parts of `site.css` in their order: what depends on the medium comes last."""
 
 SCRIPTS = (
@@ -32,6 +35,28 @@ SCRIPTS = (
 
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]")
 """Characters that end a line, reorder text or belong in no page; a reason or a machine's name may hold them."""
+
+MENU = (
+    ("overview", "Unlearnable examples", "ue/index.html"),
+    ("unlearning", "Unlearning", "unlearning/index.html"),
+    ("compare", "Compare", "compare/index.html"),
+    ("metrics", "Metrics", "metrics/index.html"),
+    ("reported", "Reported", "reported/index.html"),
+    ("read", "How to read", "read/index.html"),
+    ("submit", "Submit", "submit/index.html"),
+)
+"""The menu of every page: section, label and target. What a build does not have is left out."""
+
+FOOTER = (
+    ("Downloads", "downloads/index.html"),
+    ("Changes", "changes/index.html"),
+    ("Atom feed", "changes/feed.xml"),
+    ("Reproduction notes", "reproduction/index.html"),
+    ("All protocols", "protocols/index.html"),
+)
+"""Links at the foot of every page: label and target. What a build does not have is left out."""
+
+FEED = "changes/feed.xml"
 
 
 @dataclass(frozen=True)
@@ -45,7 +70,10 @@ class Asset:
 class Renderer:
     """Renders templates, every one with autoescape and without undefined names."""
 
-    def __init__(self, draw: Callable[[Spec], str], assets: dict[str, Asset]) -> None:
+    def __init__(
+        self, draw: Callable[[Spec], str], assets: dict[str, Asset], *, built: Collection[str] | None = None
+    ) -> None:
+        """built: paths of the files that this build has, for the menu; None for all that a menu can name."""
         environment = Environment(
             loader=template_loader(), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
@@ -53,6 +81,9 @@ class Renderer:
         environment.globals["draw"] = lambda spec: Markup(draw(spec))  # noqa: S704
         environment.globals["assets"] = {name: asset.path for name, asset in assets.items()}
         environment.globals["policy"] = CONTENT_SECURITY_POLICY
+        environment.globals["menu"] = tuple(item for item in MENU if built is None or item[2] in built)
+        environment.globals["footer"] = tuple(item for item in FOOTER if built is None or item[1] in built)
+        environment.globals["feed"] = FEED if built is None or FEED in built else ""
         self._environment = environment
 
     def render(self, template: str, context: Context) -> bytes:

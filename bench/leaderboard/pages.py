@@ -14,23 +14,20 @@ from bench.leaderboard.canaries import noise_file, unlearning_file
 from bench.leaderboard.changes_page import changes_contexts
 from bench.leaderboard.compare_page import compare_contexts, compare_index_contexts
 from bench.leaderboard.contexts import Context
+from bench.leaderboard.defended_pages import defenses_contexts, networks_contexts
 from bench.leaderboard.downloads_page import downloads_contexts
-from bench.leaderboard.environment import Renderer
+from bench.leaderboard.environment import FEED, FOOTER, MENU, Renderer
 from bench.leaderboard.exports.files import board_files, site_files, submission_files
-from bench.leaderboard.reference_pages import (
-    index_contexts,
-    metric_contexts,
-    metrics_contexts,
-    missing_contexts,
-    protocol_contexts,
-    read_contexts,
-    submit_contexts,
-)
+from bench.leaderboard.guides import missing_contexts, read_contexts, submit_contexts
+from bench.leaderboard.home import index_contexts, ue_index_contexts, unlearning_index_contexts
+from bench.leaderboard.prose_pages import PATH as REPRODUCTION_PAGE
+from bench.leaderboard.prose_pages import reproduction_contexts
+from bench.leaderboard.reference_pages import metric_contexts, metrics_contexts, protocol_contexts, protocols_contexts
 from bench.leaderboard.reported_page import reported_contexts
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry, protocol_digest
 from bench.leaderboard.submission_page import submission_contexts
 from bench.leaderboard.unlearning_order import standings as unlearning_standings
-from bench.leaderboard.unlearning_reference_pages import unlearning_index_contexts, unlearning_protocol_contexts
+from bench.leaderboard.unlearning_reference_pages import unlearning_protocol_contexts
 from bench.leaderboard.unlearning_submission import unlearning_submission_contexts
 
 Files = Mapping[str, bytes]
@@ -58,7 +55,13 @@ class Kind:
 COMPARE = Page("pages/compare.html", compare_contexts)
 
 UE_BOARD = Kind(
-    pages=(Page("pages/board.html", board_contexts), Page("pages/protocol.html", protocol_contexts), COMPARE),
+    pages=(
+        Page("pages/board.html", board_contexts),
+        Page("pages/defenses.html", defenses_contexts),
+        Page("pages/networks.html", networks_contexts),
+        Page("pages/protocol.html", protocol_contexts),
+        COMPARE,
+    ),
     files=(board_files, noise_file),
 )
 UNLEARNING_BOARD = Kind(
@@ -76,7 +79,9 @@ UNLEARNING_SUBMISSION = Kind(
 SITE = Kind(
     pages=(
         Page("pages/index.html", index_contexts),
+        Page("pages/ue_index.html", ue_index_contexts),
         Page("pages/unlearning_index.html", unlearning_index_contexts),
+        Page("pages/protocols.html", protocols_contexts),
         Page("pages/metric.html", metric_contexts),
         Page("pages/metrics.html", metrics_contexts),
         Page("pages/reported.html", reported_contexts),
@@ -85,6 +90,7 @@ SITE = Kind(
         Page("pages/downloads.html", downloads_contexts),
         Page("pages/submit.html", submit_contexts),
         Page("pages/read.html", read_contexts),
+        Page("pages/prose.html", reproduction_contexts),
         Page("pages/404.html", missing_contexts),
     ),
     files=(site_files,),
@@ -124,6 +130,12 @@ def units(sources: Sources) -> Iterator[Unit]:
         made_from = partial(_unlearning_inputs, sources, unlearner)
         yield Unit(f"submission {unlearner.slug}", "submission", made_from, UNLEARNING_SUBMISSION, (sources, unlearner))
     yield Unit("site", "site", lambda: sources.everything, SITE, (sources,))
+
+
+def named_paths(sources: Sources) -> set[str]:
+    """Return the paths that a menu can name and that the site has."""
+    named = {target for _, _, target in MENU} | {target for _, target in FOOTER} | {FEED}
+    return named if sources.reproduction else named - {REPRODUCTION_PAGE}
 
 
 def _ue_inputs(sources: Sources, entry: Entry) -> list[Any]:

@@ -3,51 +3,26 @@
 Imports the records and the catalog; never torch.
 """
 
-from collections.abc import Iterable
-
-from bench.leaderboard.board import build_board, test_images
+from bench.leaderboard.board import test_images
 from bench.leaderboard.contexts import (
     Fact,
-    GuideContext,
     MetricContext,
-    MetricsContext,
     ProtocolContext,
 )
 from bench.leaderboard.figures import DataTable
+from bench.leaderboard.page_contexts import MetricLine, MetricsContext, ProtocolsContext
 from bench.leaderboard.sources import Sources
-from bench.leaderboard.unlearning_board import build_board as build_unlearning_board
-from bench.leaderboard.unlearning_contexts import IndexContext
 from bench.leaderboard.wording import (
-    STATUS_WORDS,
     condition_words,
     direction_words,
     list_words,
-    margin_words,
     number,
+    probe_short_words,
     unit_words,
 )
 from bench.metrics.catalog import METRICS, Metric
 from bench.protocol import Protocol, Recipe, Split
-from bench.submission import FAMILIES, MANIFEST_LIMIT_BYTES
-from bench.unlearning_protocol import AnyProtocol
-
-
-def index_contexts(sources: Sources) -> list[IndexContext]:
-    """Gather the overview."""
-    return [
-        IndexContext(
-            path="index.html",
-            title="How unlearnable is data, really?",
-            description="Measures data that must not be learned and networks that must forget, with their uncertainty.",
-            section="overview",
-            boards=tuple(build_board(sources, protocol) for protocol in sources.protocols.values()),
-            unlearning=tuple(
-                build_unlearning_board(sources, protocol) for protocol in sources.unlearning_protocols.values()
-            ),
-            submissions=len(sources.entries),
-            results=sum(len(entry.results) for entry in sources.entries),
-        )
-    ]
+from bench.unlearning_protocol import AnyProtocol, UnlearningProtocol
 
 
 def protocol_contexts(sources: Sources, protocol: Protocol) -> list[ProtocolContext]:  # noqa: ARG001 - as every page
@@ -65,6 +40,59 @@ def protocol_contexts(sources: Sources, protocol: Protocol) -> list[ProtocolCont
             conditions=_conditions(protocol),
         )
     ]
+
+
+def protocols_contexts(sources: Sources) -> list[ProtocolsContext]:
+    """Gather the list of all protocols."""
+    columns = ("protocol", "what it is about", "training images", "conditions", "seeds, full tier", "results shown")
+    groups = (
+        (_TRACKS["ue"], [_protocol_row(sources, item, _ue_scope(item)) for item in sources.protocols.values()]),
+        (
+            _TRACKS["unlearning"],
+            [_protocol_row(sources, item, _probe_scope(item)) for item in sources.unlearning_protocols.values()],
+        ),
+    )
+    return [
+        ProtocolsContext(
+            path="protocols/index.html",
+            title="All protocols",
+            description="Every protocol of the benchmark: what is measured on what, and how often.",
+            section="",
+            groups=tuple(
+                (heading, DataTable(f"Protocols of the track: {heading.lower()}", columns, tuple(rows)))
+                for heading, rows in groups
+                if rows
+            ),
+        )
+    ]
+
+
+def _protocol_row(sources: Sources, protocol: AnyProtocol, scope: tuple[str, str]) -> tuple[str, ...]:
+    shown = sum(entry.shown(protocol) is not None for entry in sources.submissions)
+    return (
+        protocol.id,
+        protocol.title,
+        _split_words(protocol.dataset.train),
+        *scope,
+        str(shown) if shown else "none yet",
+    )
+
+
+def _ue_scope(protocol: Protocol) -> tuple[str, str]:
+    """Return networks and defenses of a protocol, and its seeds, in words."""
+    models = dict.fromkeys(condition.model for condition in protocol.conditions)
+    defenses = {condition.defense for condition in protocol.conditions} - {"none"}
+    words = f"{list_words(models)}; {len(defenses) or 'no'} {'defense' if len(defenses) == 1 else 'defenses'}"
+    seeds = sorted({condition.seeds.full for condition in protocol.conditions if not condition.primary})
+    others = f", {' or '.join(map(str, seeds))} under the others" if seeds else ""
+    return words, f"{protocol.primary.seeds.full} under the primary condition{others}"
+
+
+def _probe_scope(protocol: UnlearningProtocol) -> tuple[str, str]:
+    """Return network and probes of a protocol, and its seeds, in words."""
+    probes = list_words(dict.fromkeys(probe_short_words(item.probe) for item in protocol.probes))
+    seeds = sorted({item.seeds.full for item in protocol.probes})
+    return f"{protocol.model}; {probes}", f"{' or '.join(map(str, seeds))} a probe"
 
 
 def metric_contexts(sources: Sources) -> list[MetricContext]:  # noqa: ARG001 - every page takes the sources
@@ -92,58 +120,43 @@ def metrics_contexts(sources: Sources) -> list[MetricsContext]:  # noqa: ARG001 
             title="Metrics",
             description="Every metric of the benchmark with its definition.",
             section="metrics",
-            groups=tuple(
-                (heading, tuple(metric for metric in METRICS.values() if metric.track == track))
-                for track, heading in _TRACKS.items()
-            ),
+            groups=tuple((heading, _listed(track)) for track, heading in _TRACKS.items()),
         )
     ]
 
 
-def submit_contexts(sources: Sources) -> list[GuideContext]:
-    """Gather the guide for submitters."""
-    return [
-        GuideContext(
-            path="submit/index.html",
-            title="Submit a method",
-            description="How to submit a perturbation in five steps, and which limits hold.",
-            section="submit",
-            facts=tuple(_limits(sources.protocols.values())),
-            protocols=tuple(sources.protocols),
-            families=FAMILIES,
-        )
-    ]
+def _listed(track: str) -> tuple[tuple[str, tuple[MetricLine, ...]], ...]:
+    """Return the metrics of a track: those of the boards in their order, then the others."""
+    first = [METRICS[key] for key in _ON_BOARDS[track]]
+    others = [metric for metric in METRICS.values() if metric.track == track and metric not in first]
+    return tuple(
+        (heading, tuple(MetricLine(item, direction_words(item), unit_words(item), _first(item)) for item in metrics))
+        for heading, metrics in (("On the boards", first), ("On the pages of submissions and in the files", others))
+    )
 
 
-def read_contexts(sources: Sources) -> list[GuideContext]:  # noqa: ARG001 - every page takes the sources
-    """Gather the guide for readers."""
-    return [
-        GuideContext(
-            path="read/index.html",
-            title="How to read a board",
-            description="Intervals, ranks, ties, reference, control and status words.",
-            section="read",
-            statuses=tuple((STATUS_WORDS[key], meaning) for key, meaning in _STATUS_MEANINGS.items()),
-            margin=margin_words(),
-        )
-    ]
+def _first(metric: Metric) -> str:
+    """Return the first sentence of a definition."""
+    return metric.definition.partition(". ")[0].removesuffix(".") + "."
 
 
-def missing_contexts(sources: Sources) -> list[GuideContext]:  # noqa: ARG001 - every page takes the sources
-    """Gather the page for addresses that do not exist."""
-    return [GuideContext(path="404.html", title="Nothing here", description="This address leads nowhere.")]
-
+_ON_BOARDS = {
+    "ue": ("test_accuracy", "worst_test_accuracy", "accuracy_drop", "ud", "ud_matched", "ud_official", "peak_accuracy"),
+    "unlearning": (
+        "retrain_distance",
+        "removal",
+        "gus",
+        "gus_tpr_01",
+        "checkpoint_test_accuracy",
+        "accuracy_gap",
+        "tow",
+        "mia_gap",
+        "compute_share",
+    ),
+}
+"""Metrics that a board shows, in the order of its columns."""
 
 _TRACKS = {"ue": "Unlearnable examples", "unlearning": "Machine unlearning"}
-
-_STATUS_MEANINGS = {
-    "ok": "The number comes from this benchmark's own runs.",
-    "absent": "Nobody has evaluated the submission under this protocol yet.",
-    "not_run": "The tier that was run does not include it, or something it needs was missing; the reason is given.",
-    "failed": "It was run and broke off; the reason is given.",
-    "not_measurable": "It was run, but the metric has no value for what came out.",
-    "refused": "The artifact breaks a rule of the protocol and was not used.",
-}
 
 
 def _settings(protocol: Protocol) -> tuple[tuple[str, tuple[Fact, ...]], ...]:
@@ -265,16 +278,3 @@ def _bounds(metric: Metric) -> str:
     low, high = metric.bounds
     start = "no lower bound" if low is None else f"from {number(metric, low)}"
     return f"{start}, no upper bound" if high is None else f"{start} to {number(metric, high)}"
-
-
-def _limits(protocols: Iterable[Protocol]) -> Iterable[Fact]:
-    for protocol in protocols:
-        budgets = {"L-infinity": protocol.budgets.linf, "L0": protocol.budgets.l0, "L2": protocol.budgets.l2}
-        allowed = [
-            f"{name} {value:g}{'/255' if name == 'L-infinity' else ''}" for name, value in budgets.items() if value
-        ]
-        allowed += ["unbounded"] if protocol.budgets.unbounded else []
-        yield Fact(f"Budget of {protocol.id}", list_words(allowed))
-    yield Fact("File format", "safetensors, int8, in units of 1/255, one row for each training image")
-    yield Fact("Manifest", f"at most {MANIFEST_LIMIT_BYTES // 1024} KiB, plain text, unknown keys are refused")
-    yield Fact("Links", "https only")

@@ -34,7 +34,7 @@ def replication(stored: Sequence[Shelved], protocol: AnyProtocol) -> Replication
     """
     if len({item.head.key for item in stored}) > 1:
         raise ValueError("replication: the results have different keys, so they answer different questions")
-    machines = [(item.result, {_machine(run) for run in item.runs if _whole(run, item.result)}) for item in stored]
+    machines = [(item.result, {_machine(run) for run in whole_runs(item)}) for item in stored]
     answers = [True for _, own in machines if len(own) > 1]
     for (first, mine), (second, other) in combinations(machines, 2):
         if any(left != right for left in mine for right in other):
@@ -43,6 +43,12 @@ def replication(stored: Sequence[Shelved], protocol: AnyProtocol) -> Replication
     if not answers:
         return "measured"
     return "verified" if all(answers) else "differs"
+
+
+def whole_runs(stored: Shelved) -> list[Run]:
+    """Return the runs that trained every cell of a result themselves, on hardware that they name."""
+    cells = len(stored.result.outcome.cells)
+    return [run for run in stored.runs if run.hardware and run.cells_trained >= cells]
 
 
 def agree(first: Result, second: Result, protocol: AnyProtocol) -> bool | None:
@@ -72,7 +78,3 @@ def _within(value: float, interval: tuple[float, float]) -> bool:
 def _machine(run: Run) -> Machine:
     cpu, gpu, device = (str(run.hardware.get(name, "")) for name in ("cpu", "gpu", "device"))
     return (cpu, gpu, device)
-
-
-def _whole(run: Run, result: Result) -> bool:
-    return bool(run.hardware) and run.cells_trained >= len(result.outcome.cells)

@@ -22,6 +22,9 @@ Role = Literal["reference", "control", "entry"]
 Anchor = Literal["original", "retrain", "retrain-second"]
 ANCHORS: tuple[Anchor, ...] = ("original", "retrain", "retrain-second")
 
+REPRODUCTION = "docs/reproduction.md"
+"""What publications claim and what is measured; a page of the site."""
+
 _TIER_ORDER = {"full": 1, "quick": 0}
 
 ManifestOf = TypeVar("ManifestOf", Manifest, UnlearningManifest)
@@ -104,6 +107,7 @@ class Sources:
 
     protocols, entries: of the UE track. left_out: one line for each submission whose manifest cannot be read: its
     folder and why. unlearning_protocols, unlearning_entries: protocols and submissions of the unlearning track.
+    reproduction: the text of REPRODUCTION, empty where a repository has none.
     """
 
     protocols: Mapping[str, Protocol]
@@ -111,6 +115,7 @@ class Sources:
     left_out: tuple[str, ...] = ()
     unlearning_protocols: Mapping[str, UnlearningProtocol] = field(default_factory=dict)
     unlearning_entries: tuple[UnlearningEntry, ...] = ()
+    reproduction: str = ""
     memory: Memory = field(default_factory=Memory, compare=False)
 
     @property
@@ -149,7 +154,7 @@ class Sources:
     def everything(self) -> str:
         """Digest of everything that the site is made from."""
         states = [f"{entry.slug} {entry.state()}" for entry in self.submissions]
-        parts = [*map(protocol_digest, self.all_protocols), *states, *self.left_out]
+        parts = [*map(protocol_digest, self.all_protocols), *states, *self.left_out, self.reproduction]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def reference(self, protocol: Protocol) -> Entry | None:
@@ -222,6 +227,7 @@ def read_sources(
             protocol.id: protocol for protocol in ordered if isinstance(protocol, UnlearningProtocol)
         },
         unlearning_entries=tuple(entry for entry in entries if isinstance(entry, UnlearningEntry)),
+        reproduction=_read_text(root / REPRODUCTION),
     )
 
 
@@ -251,6 +257,10 @@ def remembered(work_out: Callable[[Sources, ProtocolOf], Value]) -> Callable[[So
 def last_run(stored: Shelved) -> str:
     """Return when the last run that found a result ended; empty where no run is recorded."""
     return stored.head.ended
+
+
+def _read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def protocol_digest(protocol: AnyProtocol) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from bench.leaderboard.attempts import attempt_words, history_words, note_words
 from bench.leaderboard.board import standings
+from bench.leaderboard.certainty import again_commands, certainty_sentence
 from bench.leaderboard.citation import raw_name
 from bench.leaderboard.contexts import (
     CheckRow,
@@ -140,6 +141,7 @@ def _section(sources: Sources, entry: Entry, protocol: Protocol, stored: Shelved
         title=protocol.title,
         tier=TIER_WORDS[tier],
         standing=_standing_sentence(entry, protocol, places),
+        certainty=certainty_sentence(entry.results, stored),
         drop=""
         if entry.role == "reference"
         else drop_sentence(entry.manifest.method.name, anchor, drop, METRICS["accuracy_drop"]),
@@ -153,7 +155,7 @@ def _section(sources: Sources, entry: Entry, protocol: Protocol, stored: Shelved
         runs=run_rows(stored),
         id=result.id,
         raw=raw_name(stored),
-        command=f"bench evaluate submissions/{entry.slug} --protocol {protocol.id} --tier {tier}",
+        command=again_commands(entry.slug, protocol.id, tier),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from bench.leaderboard.citation import BoardCitation, Evidence
 from bench.leaderboard.columns import Column
-from bench.leaderboard.contexts import Badge, Board, CheckRow, Context, Fact, Matrix, ReportedRow, RunRow, StoredRow
+from bench.leaderboard.contexts import Badge, CheckRow, Context, Fact, Matrix, ReportedRow, RunRow, StoredRow
 from bench.leaderboard.figures import DataTable, Figure
 from bench.leaderboard.sources import Role
 from bench.leaderboard.wording import Shown
@@ -90,23 +90,6 @@ class UnlearningBoard:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexContext(Context):
-    """The overview of both tracks. submissions, results: how many of the UE track there are."""
-
-    boards: tuple[Board, ...]
-    unlearning: tuple[UnlearningBoard, ...]
-    submissions: int
-    results: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnlearningIndexContext(Context):
-    """The overview of the unlearning track."""
-
-    boards: tuple[UnlearningBoard, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class UnlearningBoardContext(Context):
     """A board with its charts, its matrices and the file of the same numbers. days: as of `BoardContext`."""
 
@@ -149,13 +132,14 @@ class UnlearningSection:
     """What one protocol shows of a submission.
 
     verdicts: what the numbers say, sentence by sentence. controls: sets of Gaussian scores beside the references, empty
-    without them; control_words: what they say. settings: of the recipe that makes the checkpoints again.
+    without them; control_words: what they say. certainty: whether it was found again, in a sentence.
     """
 
     protocol: str
     title: str
     tier: str
     standing: str
+    certainty: str
     verdicts: tuple[str, ...]
     summary: DataTable
     probes: tuple[ProbeTable, ...]

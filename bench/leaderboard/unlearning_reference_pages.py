@@ -1,4 +1,4 @@
-"""Reference pages of the unlearning track: its overview and its protocols.
+"""Reference pages of the unlearning track: its protocols.
 
 Imports the records and the reference pages of the UE track; never torch.
 """
@@ -7,24 +7,10 @@ from bench.leaderboard.contexts import Fact
 from bench.leaderboard.figures import DataTable
 from bench.leaderboard.reference_pages import data_facts, recipe_facts
 from bench.leaderboard.sources import Sources
-from bench.leaderboard.unlearning_board import build_board
-from bench.leaderboard.unlearning_contexts import UnlearningIndexContext, UnlearningProtocolContext
+from bench.leaderboard.unlearning_contexts import UnlearningProtocolContext
 from bench.leaderboard.unlearning_order import margin_words
 from bench.leaderboard.wording import list_words, probe_words, setting_words
 from bench.unlearning_protocol import ProbeCondition, Setting, UnlearningProtocol
-
-
-def unlearning_index_contexts(sources: Sources) -> list[UnlearningIndexContext]:
-    """Gather the overview of the unlearning track."""
-    return [
-        UnlearningIndexContext(
-            path="unlearning/index.html",
-            title="Is the data gone?",
-            description="Measures machine unlearning: what is left of a poison that a network was asked to forget.",
-            section="unlearning",
-            boards=tuple(build_board(sources, protocol) for protocol in sources.unlearning_protocols.values()),
-        )
-    ]
 
 
 def unlearning_protocol_contexts(

@@ -5,6 +5,7 @@ Imports pandas through figures and plain statistics; never torch.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from bench.leaderboard.certainty import again_commands, certainty_sentence
 from bench.leaderboard.citation import raw_name
 from bench.leaderboard.contexts import Fact
 from bench.leaderboard.exports.badges import page_badges
@@ -183,6 +184,7 @@ def _section(
         title=protocol.title,
         tier=TIER_WORDS[tier],
         standing=_standing_sentence(entry, protocol, places, tier),
+        certainty=certainty_sentence(entry.results, stored),
         verdicts=_verdicts(result, protocol),
         summary=_summary(result, protocol),
         probes=tuple(_probe_table(condition, result, anchors) for condition in protocol.probes),
@@ -194,7 +196,7 @@ def _section(
         runs=run_rows(stored),
         id=result.id,
         raw=raw_name(stored),
-        command=f"bench evaluate submissions/{entry.slug} --protocol {protocol.id} --tier {tier}",
+        command=again_commands(entry.slug, protocol.id, tier),
     )
 
 

@@ -64,6 +64,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     wide = write_wide_board(root, methods=("lsp", "tap", "sem"))
     photographs = load_protocol("ue-cifar10-mini-v1")
     unlearning = write_unlearning_board(root)
+    notes = Path(__file__).resolve().parents[2] / "docs" / "reproduction.md"
+    (root / "docs").mkdir()
+    shutil.copy(notes, root / "docs")
     yield from serve_site(root, {item.id: item for item in (protocol, wide, photographs, unlearning)})
 
 

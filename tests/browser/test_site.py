@@ -1,66 +1,17 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from browser.conftest import Site, Watched
 from playwright.sync_api import Page, expect
 
 BOARD = "ue/ue-tiny-v1/index.html"
 SUBMISSION = "submissions/fog/index.html"
-WIDE = "ue/ue-wide-v1/index.html"
+WIDE = "ue/ue-wide-v1/defenses/index.html"
 HOSTILE = "submissions/zz-hostile/index.html"
-TEMPLATES = (
-    "index.html",
-    BOARD,
-    SUBMISSION,
-    HOSTILE,
-    WIDE,
-    "submissions/lsp-wide/index.html",
-    "ue/ue-cifar10-mini-v1/index.html",
-    "reported/index.html",
-    "changes/index.html",
-    "downloads/index.html",
-    "unlearning/index.html",
-    "unlearning/unlearning-tiny-v1/index.html",
-    "submissions/gd-tiny/index.html",
-    "protocols/unlearning-tiny-v1/index.html",
-    "metrics/gus/index.html",
-    "protocols/ue-tiny-v1/index.html",
-    "metrics/ud/index.html",
-    "metrics/index.html",
-    "submit/index.html",
-    "read/index.html",
-    "compare/index.html",
-    "compare/ue-tiny-v1/index.html",
-    "compare/unlearning-tiny-v1/index.html",
-    "404.html",
-)
-
-
-def overflow(page: Page) -> int:
-    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
 
 def ranked(page: Page) -> list[str]:
     return page.locator("#board tbody").first.locator("tr:visible th a").all_inner_texts()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 360, 768, 1440, 1920])
-def test_no_page_scrolls_sideways(watched: Watched, site: Site, width: int, scheme: str) -> None:
-    page = watched.open(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    for name in TEMPLATES:
-        page.goto(site.url + name)
-        assert overflow(page) <= 0, name
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_template(watched: Watched, site: Site, scheme: str) -> None:
-    page = watched.open(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
-    for name in TEMPLATES:
-        page.goto(site.url + name)
-        found = Axe().run(page, options={"preload": False})
-        assert found.violations_count == 0, f"{name}: {found.generate_report()}"
 
 
 def test_themes_differ(watched: Watched) -> None:
@@ -164,7 +115,7 @@ def test_wide_tables_scroll_in_a_region_that_the_keyboard_reaches(watched: Watch
 @pytest.mark.parametrize("width", [360, 800])
 def test_headers_of_a_matrix_stay_in_view(watched: Watched, width: int) -> None:
     page = watched.open(WIDE, viewport={"width": width, "height": 250})
-    region = page.get_by_role("region", name=re.compile("^Clean test accuracy of resnet-narrow"))
+    region = page.get_by_role("region", name=re.compile("^Clean test accuracy of resnet-narrow, %, by defense"))
     # One reading, because the page itself may still be scrolling.
     places = region.evaluate("""region => {
         region.scrollTo(120, 90);

@@ -8,10 +8,12 @@ from leaderboard.conftest import Built, Wide
 
 from bench.leaderboard.board import board_context
 from bench.leaderboard.contexts import BoardContext, Matrix
+from bench.leaderboard.defended_pages import defenses_contexts, networks_contexts
 from bench.leaderboard.environment import Renderer, static_assets
 from bench.leaderboard.frame import seed_frame, shown_results
 from bench.leaderboard.matrix import LEVELS
 from bench.leaderboard.overview import build_overview
+from bench.leaderboard.page_contexts import DefensesContext
 from bench.leaderboard.sources import read_sources
 from bench.leaderboard.submission_page import submission_contexts
 
@@ -19,6 +21,11 @@ from bench.leaderboard.submission_page import submission_contexts
 @pytest.fixture(scope="module")
 def page(wide: Wide) -> BoardContext:
     return board_context(wide.sources, wide.protocol)
+
+
+@pytest.fixture(scope="module")
+def defended(wide: Wide) -> DefensesContext:
+    return defenses_contexts(wide.sources)[0]
 
 
 def cells(matrix: Matrix, slug: str) -> dict[str, str]:
@@ -37,8 +44,8 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_worst_case_stands_first_and_clean_training_on_top(page: BoardContext) -> None:
-    accuracy, matched = page.matrices
+def test_worst_case_stands_first_and_clean_training_on_top(defended: DefensesContext) -> None:
+    accuracy, matched = defended.matrices
     assert accuracy.columns[:4] == ("Worst case", "no defense", "JPEG, quality 10", "adversarial training")
     assert accuracy.columns == matched.columns
     assert len(accuracy.columns) == 13
@@ -46,39 +53,40 @@ def test_worst_case_stands_first_and_clean_training_on_top(page: BoardContext) -
     assert accuracy.rows[-1].slug == "random-wide"
 
 
-def test_cells_hold_means_and_say_their_interval(page: BoardContext) -> None:
-    lsp = cells(page.matrices[0], "lsp-wide")
+def test_cells_hold_means_and_say_their_interval(defended: DefensesContext) -> None:
+    lsp = cells(defended.matrices[0], "lsp-wide")
     # 0.14, 0.152, 0.132 undefended; UEraser-max goes 0.9 of the way to 0.95.
     assert (lsp["no defense"], lsp["UEraser-max"], lsp["Worst case"]) == ("14.1", "86.9", "86.9")
-    row = next(row for row in page.matrices[0].rows if row.slug == "lsp-wide")
+    row = next(row for row in defended.matrices[0].rows if row.slug == "lsp-wide")
     assert row.cells[1].title == "95\u202f% interval 11.6 to 16.6, 3 seeds"
     assert (row.cells[1].level, row.cells[0].level) == ("1", "8")
 
 
-def test_ud_matched_without_a_defense_is_ud(wide: Wide, page: BoardContext) -> None:
+def test_ud_matched_without_a_defense_is_ud(page: BoardContext, defended: DefensesContext) -> None:
     board = {row.slug: row.ud.text for row in page.board.ranked}
     for slug, distance in board.items():
-        assert cells(page.matrices[1], slug)["no defense"] == distance
-    assert set(cells(page.matrices[1], "clean-wide").values()) == {"1.00"}
+        assert cells(defended.matrices[1], slug)["no defense"] == distance
+    assert set(cells(defended.matrices[1], "clean-wide").values()) == {"1.00"}
 
 
-def test_a_missing_cell_is_a_status_word_with_its_reason(page: BoardContext) -> None:
-    quick = cells(page.matrices[0], "sem-wide")
+def test_a_missing_cell_is_a_status_word_with_its_reason(defended: DefensesContext) -> None:
+    quick = cells(defended.matrices[0], "sem-wide")
     assert (quick["adversarial training"], quick["Worst case"]) == ("not run", "not run")
     assert quick["no defense"] == "30.0"
-    row = next(row for row in page.matrices[0].rows if row.slug == "sem-wide")
+    row = next(row for row in defended.matrices[0].rows if row.slug == "sem-wide")
     assert (row.cells[0].title, row.cells[0].level) == ("no seed in this tier", "")
 
 
-def test_intervals_of_a_matrix_are_a_table_too(page: BoardContext) -> None:
-    table = page.matrices[0].intervals
+def test_intervals_of_a_matrix_are_a_table_too(defended: DefensesContext) -> None:
+    table = defended.matrices[0].intervals
     assert table.columns[:3] == ("method", "worst case", "no defense")
     assert next(row for row in table.rows if row[0] == "LSP")[2] == "11.6 to 16.6, 3 seeds"
 
 
-def test_other_networks_stand_beside_the_primary_one(page: BoardContext) -> None:
+def test_other_networks_stand_beside_the_primary_one(wide: Wide) -> None:
+    page = networks_contexts(wide.sources)[0]
     assert page.networks == ("resnet-narrow, no defense", "lenet5, no defense")
-    row = next(row for row in page.network_rows if row.slug == "lsp-wide")
+    row = next(row for row in page.rows if row.slug == "lsp-wide")
     assert [cell.text for cell in row.cells] == ["14.1\u202f%", "0.13", "14.1\u202f%", "0.13"]
 
 
@@ -88,9 +96,10 @@ def test_a_protocol_with_one_condition_has_neither_matrix_nor_overview(tmp_path:
     write_board(tmp_path, protocol)
     sources = read_sources(tmp_path, protocols={protocol.id: protocol})
     page = board_context(sources, protocol)
-    assert (page.matrices, page.networks, page.network_rows, page.board.defended) == ((), (), (), False)
     entry = next(entry for entry in sources.entries if entry.slug == "fog")
     fog = submission_contexts(sources, entry)[0]
+    assert (page.defenses, page.networks, page.board.defended) == ("", "", False)
+    assert (defenses_contexts(sources, protocol), networks_contexts(sources, protocol)) == ([], [])
     assert fog.sections[0].overview is None
 
 
@@ -118,9 +127,9 @@ def test_an_overview_has_every_condition_by_network(wide: Wide) -> None:
     assert ("resnet-narrow, JPEG, quality 10", "test acc.", "0", "62.5") in overview.seeds.rows
 
 
-def test_wide_pages_carry_no_style_and_every_level_has_a_class(wide: Wide, page: BoardContext) -> None:
+def test_wide_pages_carry_no_style_and_every_level_has_a_class(wide: Wide, defended: DefensesContext) -> None:
     renderer = Renderer(lambda _: "<svg></svg>", static_assets(b""))
-    text = renderer.render("pages/board.html", page).decode()
+    text = renderer.render("pages/defenses.html", defended).decode()
     levels = set(re.findall(r'class="heat heat-(\d)"', text))
     assert not re.search(r"\sstyle=", text)
     assert levels <= {str(level) for level in range(LEVELS)}
@@ -147,11 +156,12 @@ def test_two_submissions_of_one_short_name_keep_their_slugs(tmp_path: Path) -> N
     for slug in ("fog", "mist"):
         result = make_result(protocol, Found((0.1, 0.11, 0.12)), digest=HEX)
         write_submission(tmp_path, slug, name=f"Veil ({slug})", results=[(result, make_run())])
-    page = board_context(read_sources(tmp_path, protocols={protocol.id: protocol}), protocol)
+    page = defenses_contexts(read_sources(tmp_path, protocols={protocol.id: protocol}))[0]
     assert [row.name for row in page.matrices[0].rows] == ["fog", "mist"]
 
 
-def test_the_board_links_the_meaning_of_its_matrices(built: Built) -> None:
-    text = built.text("ue/ue-tiny-v1/index.html")
+def test_the_page_by_defense_links_the_meaning_of_its_matrices(built: Built) -> None:
+    assert 'href="defenses/index.html"' in built.text("ue/ue-tiny-v1/index.html")
+    text = built.text("ue/ue-tiny-v1/defenses/index.html")
     assert "metrics/worst_test_accuracy/index.html" in text
     assert "metrics/ud_matched/index.html" in text

@@ -167,10 +167,12 @@ def test_a_protocol_page_has_every_recipe_and_the_published_search() -> None:
     assert groups["Budgets"]["Unbounded"] == "not allowed"
 
 
-def test_the_page_for_missing_addresses_needs_no_other_file(built: Built) -> None:
+def test_the_page_for_missing_addresses_needs_no_other_file_and_finds_home_from_any_page(built: Built) -> None:
     text = built.text("404.html")
     assert not re.search(r"<script|stylesheet|assets/", text)
-    assert "Go to the front page" in text
+    ways = re.findall(r'href="((?:\.\./)*)index\.html"', text)
+    # Served in place of a page that is gone, it has to reach the front page from wherever a page can lie.
+    assert {name.count("/") for name in built.pages} <= {way.count("../") for way in ways}
 
 
 def test_no_page_speaks_of_a_diagonal_that_is_not_drawn(built: Built) -> None:
@@ -325,7 +327,9 @@ def resolve(page: str, target: str) -> str:
     parts: list[str] = []
     for part in (PurePosixPath(page).parent / target).parts:
         if part == "..":
-            parts.pop()
+            # The page for missing addresses is served at deeper ones, and a browser climbs no further than the top.
+            if parts or page != "404.html":
+                parts.pop()
         else:
             parts.append(part)
     return "/".join(parts)
