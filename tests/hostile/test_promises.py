@@ -17,7 +17,7 @@ from bench.artifacts import read_perturbation, read_tensors, write_perturbation
 from bench.crafting import craft_submission, recreate_artifact
 from bench.errors import CorruptResult, InvalidSubmission, RefusedArtifact
 from bench.files import write_atomically
-from bench.leaderboard.pages import build_files
+from bench.leaderboard.building import build_files
 from bench.leaderboard.serve import open_server
 from bench.leaderboard.sources import unreadable_submissions
 from bench.protocol import load_protocol

@@ -7,7 +7,7 @@ import pytest
 from factories import write_board
 from unlearning_factory import write_unlearning_board
 
-from bench.leaderboard.pages import build_files
+from bench.leaderboard.building import build_files
 from bench.leaderboard.sources import Sources, read_sources
 from bench.unlearning_protocol import AnyProtocol
 

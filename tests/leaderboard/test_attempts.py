@@ -9,7 +9,7 @@ from factories import write_board
 from bench.attempts import annotate, enter_stored
 from bench.leaderboard.attempts import NO_ATTEMPT, ONLY_RISES, attempt_words, history_words
 from bench.leaderboard.board import standings
-from bench.leaderboard.pages import build_files
+from bench.leaderboard.building import build_files
 from bench.leaderboard.sources import read_sources
 from bench.ledger import read_ledger
 from bench.protocol import Protocol
