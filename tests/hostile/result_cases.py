@@ -252,15 +252,6 @@ FORGERIES = [
         "are not those that clean pins",
     ),
     (
-        "zero for every loss",
-        forged(
-            lambda d: [
-                at("outcome", "cells", i, "sal", "loss", value=[0.0] * 5)(d) for i in range(len(d["outcome"]["cells"]))
-            ]
-        ),
-        "/outcome/",
-    ),
-    (
         "same SAL everywhere",
         forged(
             lambda d: [
