@@ -48,7 +48,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def hostile(session: nox.Session) -> None:
-    """Run the hostile files and the fuzzing alone, and print what they took; docs/security-tests.md says what is tried."""
+    """Run the hostile files and the fuzzing alone; docs/security-tests.md says what is tried."""
     install(session, "test")
     session.run("pytest", "tests/hostile", "tests/importing", *session.posargs)
 

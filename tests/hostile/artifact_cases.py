@@ -43,10 +43,9 @@ def _with_metadata(metadata: dict[str, str]) -> bytes:
 def zip_bomb(suffix: str) -> Build:
     def bomb(_: Path) -> bytes:
         file = io.BytesIO()
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            with archive.open("delta.npy", "w") as entry:
-                for _ in range(20):
-                    entry.write(bytes(10_000_000))
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("delta.npy", "w") as entry:
+            for _ in range(20):
+                entry.write(bytes(10_000_000))
         return file.getvalue()
 
     return c.renamed(suffix, bomb) if suffix else c.content(bomb)

@@ -1,7 +1,8 @@
-"""Hostile checkpoints and manifests of the unlearning track, built by code from a valid submission of one checkpoint."""
+"""Hostile checkpoints and manifests of the unlearning track, built by code from one valid checkpoint."""
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,6 @@ def linked(folder: Path) -> None:
 
 
 def fifo(folder: Path) -> None:
-    import os
-
     (folder / FILE).unlink()
     os.mkfifo(folder / FILE)
 
@@ -142,6 +141,7 @@ def both(*builds: Build) -> Build:
 
 
 _BIAS = "linear.bias"
+_TABLE = MANIFEST.format(sha256="0" * 64, size=1, zeros="0" * 64).partition("[[artifact]]")[2].partition("[disc")[0]
 _TYPO = text("seed = 0", 'seed = "0"')
 
 CHECKPOINTS = [
@@ -170,9 +170,14 @@ CHECKPOINTS = [
         ("checkpoint of a gigabyte", giant, 3, "linear.bias"),
         ("checkpoint that is a link", linked, 4, "symbolic link"),
         ("checkpoint that is a FIFO", fifo, 4, "FIFO"),
-        ("checkpoint path that goes up", text(f'"{FILE}"', '"../a.safetensors"'), 4, ".."),
+        ("checkpoint path that goes up", text(f'"{FILE}"', '"../a.safetensors"'), 4, "goes up"),
         ("checkpoint path that is absolute", text(f'"{FILE}"', '"/a.safetensors"'), 4, "absolute"),
-        ("checkpoint path that goes up beside a typo", both(text(f'"{FILE}"', '"../a.safetensors"'), _TYPO), 4, ".."),
+        (
+            "checkpoint path that goes up beside a typo",
+            both(text(f'"{FILE}"', '"../a.safetensors"'), _TYPO),
+            4,
+            "goes up",
+        ),
         ("checkpoint with another digest", text('sha256 = "', f'sha256 = "{"1" * 64}" #'), 3, "sha256"),
         ("checkpoint with another size", text("bytes = ", "bytes = 1 #"), 3, "bytes"),
         ("checkpoint of a seed without kit", text("seed = 0", "seed = 9999"), 3, "seed 9999"),
@@ -182,7 +187,7 @@ CHECKPOINTS = [
         ("five thousand checkpoints", many(5000, 'path="a.safetensors"'), 3, "entries"),
         (
             "checkpoints of one kit",
-            many(300, MANIFEST.split("[[artifact]]")[1].split("[disc", maxsplit=1)[0]),
+            many(300, _TABLE),
             3,
             "second",
         ),
@@ -194,22 +199,23 @@ CHECKPOINTS = [
             ),
             3,
             "unknown unlearner",
-        ),  # fmt: skip
+        ),
         (
             "recipe of a setting that is a table",
             text(
                 "[disclosure]",
-                '[[recipe]]\nprotocol = "unlearning-small-v1"\nunlearner = "gd"\nbudget = 10\nsettings = { a = { b = 1 } }\n\n[disclosure]',
+                '[[recipe]]\nprotocol = "unlearning-small-v1"\nunlearner = "gd"\nbudget = 10\n'
+                "settings = { a = { b = 1 } }\n\n[disclosure]",
             ),
             3,
             "settings",
-        ),  # fmt: skip
+        ),
         (
             "protocol of a table in a checkpoint",
             text('protocol = "unlearning-small-v1"', "protocol = { a = 1 }"),
             3,
             "expected text",
-        ),  # fmt: skip
+        ),
         ("track that is a list", text('track = "unlearning"', 'track = ["unlearning"]'), 3, "track"),
         ("track that nobody knows", text('track = "unlearning"', 'track = "other"'), 3, "track"),
     ]

@@ -115,7 +115,7 @@ NAMES = [
     Case("path that ends in a dot", moved("a./x.safetensors"), 4, "some systems"),
     Case("path of a device elsewhere", moved("NUL.safetensors"), 4, "name of a device"),
     Case("path of a port elsewhere", moved("com1/x.safetensors"), 4, "name of a device"),
-    Case("path in full width", moved("ｄelta.safetensors"), 4, "replace"),
+    Case("path in full width", moved("\uff44elta.safetensors"), 4, "replace"),
     Case("path of 200 characters", moved("a" * 180 + ".safetensors"), 4, "too long"),
     Case("path of a thousand parts", c.manifest(f'"{c.ARTIFACT}"', f'"{"a/" * 1000}x.safetensors"'), 3, "200"),
     Case("path with bidirectional marks", c.manifest(f'"{c.ARTIFACT}"', r'"a\u202e.safetensors"'), 3, "U+202E"),

@@ -89,7 +89,10 @@ _LISTS = b"\x80\x04" + b"]" * 500_000 + b"a" * 499_999 + b"."
 _MEMO = b"\x80\x04Nr" + struct.pack("<I", 100_000_000) + b"."
 _HUGE_TEXT = b"\x80\x04\x8d" + struct.pack("<Q", 2**34) + b"a."
 _HUGE_FRAME = b"\x80\x04\x95" + struct.pack("<Q", 2**40) + b"."
-_LAUGHS = b"\x80\x04]\x94" + b"]\x94" + b"".join(b"(" + b"h" + bytes([i]) + b"h" + bytes([i]) + b"l\x94" for i in range(1, 60)) + b"."  # fmt: skip
+_LAUGHS = (
+    b"\x80\x04]\x94"
+    b"]\x94" + b"".join(b"(" + b"h" + bytes([i]) + b"h" + bytes([i]) + b"l\x94" for i in range(1, 60)) + b"."
+)
 _LONG = b"\x80\x04\x8b" + struct.pack("<i", 60_000_000) + b"\xff" * 60_000_000 + b"."
 _GETATTR = b"cbuiltins\ngetattr\n(cbuiltins\n__import__\nS'x'\ntR."
 _CHAIN = b"cnumpy\nndarray\nS'__class__'\n\x93."

@@ -1,4 +1,4 @@
-"""What the text of a manifest may say: TOML of any form, values of any type, text of any character, links of any kind."""
+"""What a manifest may say: TOML of any form, values of any type, text of any character, links of any kind."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ FORMS = [
     Case("as many keys as are read", c.manifest_bytes(b"".join(b"k%d=1\n" % i for i in range(27_000))), 3, "more prob"),
     Case(
         "keys near the known ones", c.manifest_bytes(b"".join(b"protocolx%d=1\n" % i for i in range(15_000))), 3, "more"
-    ),  # fmt: skip
+    ),
     Case("a thousand artifacts of one file", appended(_TABLES * 1000), 3, "entries"),
     Case("five thousand artifacts", appended(_TABLES * 5000), 3, "entries"),
     Case("fifty thousand protocols", c.manifest('["ue-tiny-v1"]', _PROTOCOLS), 3, "50000 entries"),
@@ -107,19 +107,19 @@ VALUES = [
         c.manifest("[[reported]]", '[artifact.recipe]\nattack = "lsp"\nseed = 99999999999999999999\n\n[[reported]]'),
         3,
         "too large",
-    ),  # fmt: skip
+    ),
     Case(
         "attack that goes up",
         c.manifest("[[reported]]", '[artifact.recipe]\nattack = "../../x"\nseed = 0\n\n[[reported]]'),
         3,
         "unknown attack",
-    ),  # fmt: skip
+    ),
     Case(
         "attack of a module",
         c.manifest("[[reported]]", '[artifact.recipe]\nattack = "os:system"\nseed = 0\n\n[[reported]]'),
         3,
         "unknown attack",
-    ),  # fmt: skip
+    ),
     Case("key of the JavaScript prototype", c.manifest("[method]", "[method]\n__proto__ = 1"), 3, "unknown key"),
     Case("key of a Python attribute", c.manifest("[method]", "[method]\n__class__ = 1"), 3, "unknown key"),
     Case("key of 200,000 characters", c.manifest("[method]", f"[method]\n{'k' * 200_000} = 1"), 3, "unknown key"),

@@ -30,7 +30,8 @@ def main() -> None:
     bench.validation._load_data = lambda dataset: tiny_data() if dataset.name == "tiny" else own(dataset)
     for line in sys.stdin:
         request = json.loads(line)
-        print(json.dumps(_run(request["arguments"], request["folder"])), flush=True)
+        sys.stdout.write(json.dumps(_run(request["arguments"], request["folder"])) + "\n")
+        sys.stdout.flush()
 
 
 def _run(arguments: list[str], folder: str) -> dict[str, object]:

@@ -212,7 +212,13 @@ _TOML = st.one_of(
 )
 
 
-@given(st.lists(st.tuples(st.integers(0, len(_LINES) - 1), st.sampled_from(["value", "drop", "twice", "swap"]), _TOML), min_size=1, max_size=4))  # fmt: skip
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(_LINES) - 1), st.sampled_from(["value", "drop", "twice", "swap"]), _TOML),
+        min_size=1,
+        max_size=4,
+    )
+)
 @settings(max_examples=400)
 def test_any_change_of_a_manifest_has_problems_or_none_and_raises_nothing(changes):
     lines = list(_LINES)

@@ -1,4 +1,4 @@
-"""What `bench import` makes of files that are no release: its exit code and why, within memory, nothing run or written."""
+"""What `bench import` makes of files that are no release: exit code and why; nothing is run or written."""
 
 import pytest
 from corpus import MARKER

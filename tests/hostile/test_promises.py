@@ -1,4 +1,4 @@
-"""Promises that no single folder shows: one reading, places to write, whole files, addresses, and what `render` does."""
+"""Promises that no single folder shows: one reading, places to write, whole files, addresses, pages."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ from bench.leaderboard.sources import unreadable_submissions
 from bench.protocol import load_protocol
 from bench.store import load_results, read_result
 from bench.submission import Manifest, load_submission
-from bench.untrusted import open_untrusted
+from bench.untrusted import UntrustedFile, open_untrusted
 
 
 def artifact_of(folder: Path):
@@ -74,8 +74,12 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
                 with path.open("r+b") as same:
                     same.write(b"\x01")
             with pytest.raises(RefusedArtifact, match="changed while it was read"):
-                file.read(50)
-                file.finish()
+                read_on(file)
+
+
+def read_on(file: UntrustedFile) -> str:
+    file.read(50)
+    return file.finish()
 
 
 def test_values_that_nobody_asked_for_are_not_kept(tmp_path):
@@ -131,7 +135,7 @@ def test_a_file_is_on_disk_before_it_takes_its_name(tmp_path, monkeypatch):
     write_atomically(path, b"new bytes")
     assert steps == [("sync", 9, b"old"), ("rename", b"new bytes", b"old")]
     assert path.read_bytes() == b"new bytes"
-    assert os.listdir(tmp_path) == ["a"]
+    assert [item.name for item in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
@@ -145,7 +149,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     with pytest.raises(OSError, match="No space"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["a"]
+    assert [item.name for item in tmp_path.iterdir()] == ["a"]
 
 
 ADDRESSES = [
