@@ -1,4 +1,4 @@
-"""Measures how often intervals hold where the model that they assume does not; see docs/statistics.md.
+"""Measures how often intervals hold where the model that they assume does not; see docs/statistics-coverage.md.
 
     python tests/statistics/measure_violations.py
 
@@ -14,7 +14,7 @@ import numpy as np
 from bench.metrics.gus_statistics import equivalence, gaussian_unlearning_score, hierarchical_interval
 from bench.results import summarize
 
-DRAWS = 10_000
+DRAWS = 4000
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 
