@@ -104,7 +104,9 @@ def tradeoff(name: str, x_title: str, y_title: str, top: Part, data: str, front_
     across, along = _intervals(x, y, color)
     best = (
         alt.Chart(alt.NamedData(name=front_data))
-        .mark_line(color="currentColor", strokeWidth=1.2, strokeDash=[2, 3], interpolate="step-after", aria=False)
+        .mark_line(
+            color="currentColor", opacity=0.7, strokeDash=[2, 3], strokeWidth=1.2, interpolate="step-after", aria=False
+        )
         .encode(x=x, y=y)
     )
     dots = (
@@ -117,7 +119,7 @@ def tradeoff(name: str, x_title: str, y_title: str, top: Part, data: str, front_
             shape=alt.Shape("role:N", scale=shapes, legend=legend),
             tooltip=[alt.Tooltip("name:N"), alt.Tooltip("x:Q", title=x_title), alt.Tooltip("y:Q", title=y_title)],
         )
-        .add_params(alt.selection_interval(name=BRUSH, encodings=["x", "y"]))
+        .add_params(_brush())
     )
     right, left = _labels(x_title, y_title)
     return alt.layer(
@@ -129,6 +131,12 @@ def tradeoff(name: str, x_title: str, y_title: str, top: Part, data: str, front_
         left.properties(name=f"{name}_labels_left"),
         data=alt.NamedData(name=data),
     )
+
+
+def _brush() -> alt.Parameter:
+    """Return the selection that a reader draws with the mouse, in the color of words, so that it is seen when dark."""
+    look = alt.BrushConfig(fill="currentColor", fillOpacity=0.12, stroke="currentColor", strokeOpacity=0.5)
+    return alt.selection_interval(name=BRUSH, encodings=["x", "y"], mark=look)
 
 
 def _intervals(x: alt.X, y: alt.Y, color: alt.Color) -> tuple[alt.Chart, alt.Chart]:
@@ -256,7 +264,7 @@ def forgetting(
             shape=alt.Shape("role:N", scale=shapes, legend=legend),
             tooltip=[alt.Tooltip("name:N"), alt.Tooltip("text:N", title="distance, gap")],
         )
-        .add_params(alt.selection_interval(name=BRUSH, encodings=["x", "y"]))
+        .add_params(_brush())
     )
     right, left = _labels(x_title, y_title)
     return alt.layer(
