@@ -234,11 +234,13 @@ def forgetting(
     y_domain: Part,
     x_ticks: Part,
     y_ticks: Part,
+    costs: Part,
+    cost_sizes: Part,
     data: str,
 ) -> Drawing:
     """The distance to retraining against what accuracy loses. limit: the loss up to which accuracy counts as kept.
 
-    Both axes are linear near 0 and logarithmic far from it.
+    Both axes are linear near 0 and logarithmic far from it. costs: the steps of cost that occur; cost_sizes: theirs.
     """
     colors, shapes = _roles(LOSING)
     x_scale = alt.Scale(type="symlog", constant=1, domain=x_domain, nice=False)
@@ -256,13 +258,24 @@ def forgetting(
     )
     dots = (
         alt.Chart()
-        .mark_point(filled=True, size=80, opacity=1, aria=False)
+        .mark_point(filled=True, opacity=1, aria=False)
         .encode(
             x=x,
             y=y,
             color=color,
             shape=alt.Shape("role:N", scale=shapes, legend=legend),
-            tooltip=[alt.Tooltip("name:N"), alt.Tooltip("text:N", title="distance, gap")],
+            size=alt.Size(
+                "cost:O",
+                scale=alt.Scale(type="ordinal", domain=costs, range=cost_sizes),
+                legend=alt.Legend(
+                    title=None, columns=1, symbolFillColor="currentColor", symbolOpacity=1, symbolStrokeWidth=0
+                ),
+            ),
+            tooltip=[
+                alt.Tooltip("name:N"),
+                alt.Tooltip("text:N", title="distance, gap"),
+                alt.Tooltip("cost:N", title="cost"),
+            ],
         )
         .add_params(_brush())
     )

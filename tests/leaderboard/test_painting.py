@@ -19,7 +19,7 @@ from bench.leaderboard.drawing import Painter
 from bench.leaderboard.painting.paint import paint
 from bench.leaderboard.painting.subset import OutsideSubset
 from bench.leaderboard.painting.words import fitted, width
-from bench.leaderboard.unlearning_charts import IDEAL, LOSING, ORIGINAL, OWN, RETRAINED
+from bench.leaderboard.unlearning_charts import COST_STEPS, IDEAL, LOSING, NO_COST, ORIGINAL, OWN, RETRAINED
 
 NAN = float("nan")
 SLOW = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -108,6 +108,7 @@ def forgetting_spec(found: list[tuple[str, str, float, float, float | None]]) ->
             "x_high": NAN if half is None else x + half,
             "y_low": NAN if half is None else max(y - half / 10, 0),
             "y_high": NAN if half is None else y + half / 10,
+            "cost": [*COST_STEPS.values(), NO_COST][(index + len(found)) % 4],
             "text": "",
             "label": name[:12],
         }
