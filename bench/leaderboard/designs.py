@@ -105,7 +105,9 @@ def tradeoff(name: str, x_title: str, y_title: str, top: Part, data: str, front_
     across, along = _intervals(x, y, color)
     best = (
         alt.Chart(alt.NamedData(name=front_data))
-        .mark_line(color="currentColor", strokeWidth=1.2, strokeDash=[2, 3], interpolate="step-after", aria=False)
+        .mark_line(
+            color="currentColor", opacity=0.7, strokeDash=[2, 3], strokeWidth=1.2, interpolate="step-after", aria=False
+        )
         .encode(x=x, y=y)
     )
     dots = (
@@ -118,7 +120,7 @@ def tradeoff(name: str, x_title: str, y_title: str, top: Part, data: str, front_
             shape=alt.Shape("role:N", scale=shapes, legend=legend),
             tooltip=[alt.Tooltip("name:N"), alt.Tooltip("x:Q", title=x_title), alt.Tooltip("y:Q", title=y_title)],
         )
-        .add_params(alt.selection_interval(name=BRUSH, encodings=["x", "y"]))
+        .add_params(_brush())
     )
     right, left = _labels(x_title, y_title)
     return alt.layer(
@@ -130,6 +132,12 @@ def tradeoff(name: str, x_title: str, y_title: str, top: Part, data: str, front_
         left.properties(name=f"{name}_labels_left"),
         data=alt.NamedData(name=data),
     )
+
+
+def _brush() -> alt.Parameter:
+    """Return the selection that a reader draws with the mouse, in the color of words, so that it is seen when dark."""
+    look = alt.BrushConfig(fill="currentColor", fillOpacity=0.12, stroke="currentColor", strokeOpacity=0.5)
+    return alt.selection_interval(name=BRUSH, encodings=["x", "y"], mark=look)
 
 
 def _intervals(x: alt.X, y: alt.Y, color: alt.Color) -> tuple[alt.Chart, alt.Chart]:
@@ -227,11 +235,13 @@ def forgetting(
     y_domain: Part,
     x_ticks: Part,
     y_ticks: Part,
+    costs: Part,
+    cost_sizes: Part,
     data: str,
 ) -> Drawing:
     """The distance to retraining against what accuracy loses. limit: the loss up to which accuracy counts as kept.
 
-    Both axes are linear near 0 and logarithmic far from it.
+    Both axes are linear near 0 and logarithmic far from it. costs: the steps of cost that occur; cost_sizes: theirs.
     """
     colors, shapes = _roles(LOSING)
     x_scale = alt.Scale(type="symlog", constant=1, domain=x_domain, nice=False)
@@ -249,15 +259,26 @@ def forgetting(
     )
     dots = (
         alt.Chart()
-        .mark_point(filled=True, size=80, opacity=1, aria=False)
+        .mark_point(filled=True, opacity=1, aria=False)
         .encode(
             x=x,
             y=y,
             color=color,
             shape=alt.Shape("role:N", scale=shapes, legend=legend),
-            tooltip=[alt.Tooltip("name:N"), alt.Tooltip("text:N", title="distance, gap")],
+            size=alt.Size(
+                "cost:O",
+                scale=alt.Scale(type="ordinal", domain=costs, range=cost_sizes),
+                legend=alt.Legend(
+                    title=None, columns=1, symbolFillColor="currentColor", symbolOpacity=1, symbolStrokeWidth=0
+                ),
+            ),
+            tooltip=[
+                alt.Tooltip("name:N"),
+                alt.Tooltip("text:N", title="distance, gap"),
+                alt.Tooltip("cost:N", title="cost"),
+            ],
         )
-        .add_params(alt.selection_interval(name=BRUSH, encodings=["x", "y"]))
+        .add_params(_brush())
     )
     right, left = _labels(x_title, y_title)
     return alt.layer(

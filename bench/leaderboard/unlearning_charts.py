@@ -16,6 +16,13 @@ OWN, RETRAINED, ORIGINAL, IDEAL = "this submission", "retrained", "original", "n
 WIDTH, HEIGHT = 360, 300
 LOWEST_RATE = 0.001
 
+NO_COST = "compute not reported"
+COST_STEPS = {0.05: "compute up to 5 %", 0.2: "compute 5 to 20 %", math.inf: "compute above 20 %"}
+"""Words for compute as a share of that of training, by the largest share that they hold for."""
+
+_COST_SIZES = {NO_COST: 16, **dict(zip(COST_STEPS.values(), (36, 80, 150), strict=True))}
+"""Area of a point in square pixels."""
+
 _SERIES = {
     OWN: ("var(--c1)", [1, 0]),
     RETRAINED: ("var(--c2)", [6, 3]),
@@ -31,8 +38,9 @@ def forgetting_chart(
     """Draw the distance to retraining against what accuracy loses, one point a submission.
 
     rows: `name`, `slug`, `role`, `x` (points, negative is a loss), `y` (at least 0), `x_low`, `x_high`, `y_low`,
-    `y_high` (NaN without interval), `text`, and `label`, empty where a name would cover others. tolerance: the loss in
-    points up to which accuracy counts as kept. Both axes are linear near 0 and logarithmic far from it.
+    `y_high` (NaN without interval), `cost` (of `COST_STEPS` or `NO_COST`), `text`, and `label`, empty where a name
+    would cover others. tolerance: the loss in points up to which accuracy counts as kept. Both axes are linear near 0
+    and logarithmic far from it.
     """
     x_domain = _domain([row["x"] for row in rows], floor=-4 * tolerance, ceiling=tolerance)
     y_domain = _domain([row["y"] for row in rows], ceiling=1.2)
@@ -47,6 +55,7 @@ def forgetting_chart(
             "x_domain": list(x_domain),
             "y_domain": list(y_domain),
             "x_ticks": _ticks(x_domain, WIDTH // 40),
+            **_costs(rows),
             "y_ticks": _ticks(y_domain, HEIGHT // 40),
             "width": WIDTH,
             "height": HEIGHT,
@@ -82,6 +91,13 @@ def _series(rows: Iterable[Row]) -> dict[str, list[Any]]:
         "colors": [_SERIES[name][0] for name in present],
         "dashes": [_SERIES[name][1] for name in present],
     }
+
+
+def _costs(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """Return the steps of cost that occur, the cheapest first, and their sizes."""
+    found = {row["cost"] for row in rows}
+    present = [cost for cost in (*COST_STEPS.values(), NO_COST) if cost in found]
+    return {"costs": present, "cost_sizes": [_COST_SIZES[cost] for cost in present]}
 
 
 def _domain(values: Sequence[float], *, floor: float = 0.0, ceiling: float) -> tuple[float, float]:

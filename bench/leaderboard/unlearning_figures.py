@@ -12,7 +12,16 @@ from bench.leaderboard.charting import Row
 from bench.leaderboard.charts import ENTRY, REFERENCE
 from bench.leaderboard.figures import DataTable, Figure
 from bench.leaderboard.pareto import front
-from bench.leaderboard.unlearning_charts import IDEAL, LOSING, LOWEST_RATE, ORIGINAL, OWN, RETRAINED
+from bench.leaderboard.unlearning_charts import (
+    COST_STEPS,
+    IDEAL,
+    LOSING,
+    LOWEST_RATE,
+    NO_COST,
+    ORIGINAL,
+    OWN,
+    RETRAINED,
+)
 from bench.leaderboard.unlearning_contexts import UnlearningBoard, UnlearningRow
 from bench.leaderboard.unlearning_order import ACCURACY_TOLERANCE, signed
 from bench.leaderboard.wording import Shown, short_names
@@ -43,6 +52,7 @@ def tradeoff_figure(board: UnlearningBoard) -> list[Figure]:
             "x_high": _bound(row.gap, 1, 100),
             "y_low": _bound(row.worst, 0, 1),
             "y_high": _bound(row.worst, 1, 1),
+            "cost": _cost_words(row.cost),
             "text": f"{row.worst.text}, {row.gap.text}",
             "label": names[row.slug][:24] if row.slug in labels else "",
         }
@@ -50,8 +60,9 @@ def tradeoff_figure(board: UnlearningBoard) -> list[Figure]:
     ]
     caption = (
         "The lower right corner is the aim: like retraining, without a loss of accuracy. Left of the dashed line more "
-        f"than {ACCURACY_TOLERANCE * 100:g} point is lost. Lines: 95\u202f% intervals, cut at the frame. Named are the "
-        "references and the methods that no other one beats in both; the table below the chart has all."
+        f"than {ACCURACY_TOLERANCE * 100:g} point is lost. Lines: 95\u202f% intervals, cut at the frame. Size: compute "
+        "that is reported, as a share of that of training. Named are the references and the methods that no other one "
+        "beats in both; the table below the chart has all."
     )
     spec = charts.forgetting_chart(
         points,
@@ -135,6 +146,12 @@ def score_figure(scores: Scores, *, name: str) -> Figure:
         bars, lines, name=f"{name}_scores", description=f"Histogram of Gaussian scores. {caption}"
     )
     return Figure(f"{name}-scores", "Scores of the items to forget", caption, spec, table)
+
+
+def _cost_words(cost: Shown) -> str:
+    if not cost.measured:
+        return NO_COST
+    return next(words for most, words in COST_STEPS.items() if float(cost.sort) <= most)
 
 
 def _role(row: UnlearningRow) -> str:

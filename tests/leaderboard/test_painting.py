@@ -1,8 +1,11 @@
 """Painted drawings against those of the charting library, which is the oracle: same shapes, same texts, same size."""
 
+import copy
 import itertools
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from drawn import Drawing, differences, read_drawing
@@ -15,7 +18,8 @@ from bench.leaderboard.charts import CLEAN, CONTROL, ENTRY, REFERENCE, THIS
 from bench.leaderboard.drawing import Painter
 from bench.leaderboard.painting.paint import paint
 from bench.leaderboard.painting.subset import OutsideSubset
-from bench.leaderboard.unlearning_charts import IDEAL, LOSING, ORIGINAL, OWN, RETRAINED
+from bench.leaderboard.painting.words import fitted, width
+from bench.leaderboard.unlearning_charts import COST_STEPS, IDEAL, LOSING, NO_COST, ORIGINAL, OWN, RETRAINED
 
 NAN = float("nan")
 SLOW = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -104,6 +108,7 @@ def forgetting_spec(found: list[tuple[str, str, float, float, float | None]]) ->
             "x_high": NAN if half is None else x + half,
             "y_low": NAN if half is None else max(y - half / 10, 0),
             "y_high": NAN if half is None else y + half / 10,
+            "cost": [*COST_STEPS.values(), NO_COST][(index + len(found)) % 4],
             "text": "",
             "label": name[:12],
         }
@@ -255,3 +260,61 @@ def check(spec: Spec) -> None:
     except OutsideSubset:
         return
     assert differences(read_drawing(painted), oracle(spec)) == []
+
+
+def changed(name: str, *path: str | int, value: object) -> Spec:
+    """Return a copy of a specification with one part replaced."""
+    spec: Any = copy.deepcopy(SPECS[name])
+    part = spec
+    for step in path[:-1]:
+        part = part[step]
+    part[path[-1]] = value
+    return dict(spec)
+
+
+OUTSIDE = {
+    "mark": changed("curves", "layer", 0, "mark", "type", value="trail"),
+    "curve": changed("curves", "layer", 0, "mark", "interpolate", value="monotone"),
+    "scale": changed("curves", "layer", 0, "encoding", "y", "scale", value={"type": "pow"}),
+    "number format": changed("roc", "layer", 1, "encoding", "x", "axis", "format", value="s"),
+    "filter": changed("intervals", "layer", 0, "transform", 0, "filter", value="datum.low < 3"),
+    "theme": changed("seeds", "config", "background", value="white"),
+    "facet": changed("seeds", "facet", value={"field": "seed"}),
+    "legend": changed("seeds", "layer", 1, "encoding", "color", "legend", "title", value="series"),
+    "missing number": changed("seeds", "datasets", value={SPECS["seeds"]["data"]["name"]: [{"series": THIS}]}),
+    "letters": interval_spec([("\u4f60\u597d", ENTRY, 10.0, None), ("\u05d0\u05d1", ENTRY, 20.0, 1.0)]),
+    "no data": changed("seeds", "data", value={"name": "other"}),
+}
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_what_is_not_known_is_refused_and_never_painted_wrong(name: str) -> None:
+    with pytest.raises(OutsideSubset):
+        paint(OUTSIDE[name])
+
+
+def test_the_library_draws_what_is_refused() -> None:
+    assert "\u4f60\u597d" in Painter().draw(OUTSIDE["letters"])
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_drawings_have_no_style_no_script_and_no_names_inside(name: str) -> None:
+    svg = paint(SPECS[name])
+    ElementTree.fromstring(svg)
+    assert not re.search(r"\sstyle=|<script|\srole=|\saria-|<style|\son\w+=", svg)
+    assert svg == paint(copy.deepcopy(SPECS[name]))
+
+
+def test_ids_of_two_charts_of_a_page_differ_even_if_they_look_the_same() -> None:
+    ids = [set(re.findall(r' id="([^"]+)"', paint(changed("map", "name", value=name)))) for name in ("one", "two")]
+    assert all(len(found) == 1 for found in ids)
+    assert not ids[0] & ids[1]
+
+
+def test_a_text_is_as_wide_as_the_font_says() -> None:
+    # In units of 1/2048: A and V are 1366 each, and stand 152 closer together.
+    assert width("AV", 2048) == 2 * 1366 - 152
+    assert width("", 13) == 0
+    assert fitted("iiiiii", 2048, 0) == ("iiiiii", 6 * 455)
+    # Room is left for the ellipsis of 2048: of six letters three are narrower than the rest of 1405.
+    assert fitted("iiiiiiiiiiii", 2048, 3453) == ("iii\u2026", 3453)

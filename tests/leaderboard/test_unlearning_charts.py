@@ -11,7 +11,7 @@ from bench.leaderboard.charting import Spec
 from bench.leaderboard.charts import ENTRY, REFERENCE
 from bench.leaderboard.drawing import Painter
 from bench.leaderboard.figures import Figure
-from bench.leaderboard.unlearning_charts import IDEAL, LOSING, ORIGINAL, OWN, RETRAINED, forgetting_chart
+from bench.leaderboard.unlearning_charts import IDEAL, LOSING, NO_COST, ORIGINAL, OWN, RETRAINED, forgetting_chart
 from bench.leaderboard.unlearning_figures import roc_figure, score_figure
 
 NAN = float("nan")
@@ -38,6 +38,7 @@ def forgetting_spec(rows: int = 3) -> Spec:
         "y_low": [0.1, -3.0, NAN, *[NAN] * rows][:rows],
         "y_high": [0.5, 60.0, NAN, *[NAN] * rows][:rows],
         "text": ["t"] * rows,
+        "cost": ["compute up to 5 %", "compute above 20 %", NO_COST, *[NO_COST] * rows][:rows],
         "label": [HOSTILE, "", "Retrain", *[""] * rows][:rows],
     }
     points = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

@@ -20,6 +20,9 @@ from bench.leaderboard.painting.words import fitted, markup
 OFFSET, COLUMN_PADDING, ROW_PADDING, LABEL_GAP, LABEL_LIMIT = 18, 10, 2, 4, 160
 STRIP, STRIP_GAP, TITLE_GAP, STRIP_STOPS = 16, 2, 5, 15
 SYMBOL_SIZE = 100
+LEGEND_MARGIN = 8
+ROLES_GUIDE = frozenset({"columns", "symbolOpacity", "symbolSize", "symbolType", "title"})
+SIZES_GUIDE = frozenset({"columns", "symbolFillColor", "symbolOpacity", "symbolStrokeWidth", "title"})
 MIXES = frozenset({("point",), ("line",), ("rule", "point"), ("line", "point"), ("rule", "rule", "point"), ("rect",)})
 """Kinds of marks that may share a legend here, in the order of their layers."""
 
@@ -71,11 +74,50 @@ def paint_legend(chart: Chart) -> PaintedLegend | None:
     demand(guides and all(guide == guides[0] for guide in guides), "a legend that layers describe differently")
     if layers[0].mark == "rect":
         return _strip(layers[0].series["color"], guides[0] or {}, theme)
-    return _symbols(layers, guides[0] or {}, theme)
+    found = _symbols(layers, guides[0] or {}, theme)
+    sizes = [layer.sizes for layer in layers if layer.sizes is not None]
+    demand(len(sizes) <= 1, "sizes of several layers")
+    return _beside(found, _sizes(sizes[0], theme)) if sizes else found
+
+
+def _beside(left: PaintedLegend, right: PaintedLegend) -> PaintedLegend:
+    place = left.width + LEGEND_MARGIN
+    drawn = f'{left.drawn}<g transform="translate({place},0)">{right.drawn}</g>'
+    return PaintedLegend(drawn, place + right.width, max(left.height, right.height))
+
+
+def size_of_names(channel: Channel) -> dict[Any, float]:
+    """Return the size of each name of a series. Raises OutsideSubset."""
+    scale = channel.scale
+    demand(scale.keys() == {"domain", "range", "type"} and scale["type"] == "ordinal", "sizes of numbers")
+    demand(len(scale["domain"]) == len(scale["range"]), "sizes that are not those of names")
+    return dict(zip(scale["domain"], scale["range"], strict=True))
+
+
+def _sizes(channel: Channel, theme: Mapping[str, Any]) -> PaintedLegend:
+    """Draw the names of sizes below each other, beside circles of the size."""
+    guide = channel.guide or {}
+    demand(guide.keys() == SIZES_GUIDE, "a legend of sizes of its own")
+    demand((guide["columns"], guide["symbolOpacity"], guide["title"]) == (1, 1, None), "sizes beside each other")
+    demand(guide["symbolStrokeWidth"] == 0, "sizes with an edge")
+    sizes = size_of_names(channel)
+    least = theme["labelFontSize"]
+    rooms = {name: max(math.ceil(math.sqrt(size)), least) for name, size in sizes.items()}
+    widest = max(rooms.values())
+    look = f' fill="{guide["symbolFillColor"]}"'
+    entries = []
+    for name, size in sizes.items():
+        box = Box()
+        across, up, down = reach("circle", size)
+        x, middle = widest / 2, rooms[name] / 2
+        box.add(x - across, middle - up, x + across, middle + down)
+        drawn = symbol("circle", size, x, middle, look) + _label(name, widest + LABEL_GAP, middle, theme, box)
+        entries.append((box, drawn))
+    return _in_grid(entries, 1)
 
 
 def _symbols(layers: Sequence[Layer], guide: Mapping[str, Any], theme: Mapping[str, Any]) -> PaintedLegend:
-    demand("title" in guide and guide["title"] is None and "format" not in guide, "a legend with a title")
+    demand("title" in guide and guide["title"] is None and guide.keys() <= ROLES_GUIDE, "a legend of another form")
     series = Series({name: channel for layer in layers for name, channel in layer.series.items()})
     stroke_width, size = theme["symbolStrokeWidth"], guide.get("symbolSize", SYMBOL_SIZE)
     marks = {layer.mark for layer in layers}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.leaderboard.painting.boxes import Box
-from bench.leaderboard.painting.legends import Series, color_scale
+from bench.leaderboard.painting.legends import Series, color_scale, size_of_names
 from bench.leaderboard.painting.numbers import brief, rounded
 from bench.leaderboard.painting.reading import Channel, Chart, Layer, Row
 from bench.leaderboard.painting.scales import Bands, Continuous, Place, column
@@ -83,18 +83,27 @@ def _looks(layer: Layer, name: str, otherwise: Any) -> list[Any]:
 
 
 def _points(plot: Plot, layer: Layer) -> PaintedMarks:
-    demand("size" in layer.look, "points without a size")
-    size, stroke = layer.look["size"], layer.look.get("stroke")
+    demand("size" in layer.look or layer.sizes is not None, "points without a size")
+    stroke = layer.look.get("stroke")
     spread = layer.look.get("strokeWidth", 2) if stroke else 0
     box = Box()
     parts = []
     xs, ys = plot.places(layer, layer.x, "x"), plot.places(layer, layer.y, "y")
-    for x, y, color, shape in zip(xs, ys, _colors(layer), _looks(layer, "shape", "circle"), strict=True):
+    looks = zip(_colors(layer), _looks(layer, "shape", "circle"), _sizes(layer), strict=True)
+    for x, y, (color, shape, size) in zip(xs, ys, looks, strict=True):
         across, up, down = reach(shape, size)
         box.add(x - across - spread, y - up - spread, x + across + spread, y + down + spread)
         parts.append((color, symbol(shape, size, x, y)))
     look = f' stroke="{stroke}" stroke-width="{spread}"' if stroke else ""
     return PaintedMarks(_grouped(parts, "fill", look + _opacity(layer)), box)
+
+
+def _sizes(layer: Layer) -> list[float]:
+    if layer.sizes is None:
+        return [layer.look["size"]] * len(layer.rows)
+    known, name = size_of_names(layer.sizes), layer.sizes.field
+    demand(all(row.get(name) in known for row in layer.rows), "sizes beyond their names")
+    return [known[row[name]] for row in layer.rows]
 
 
 def _opacity(layer: Layer) -> str:

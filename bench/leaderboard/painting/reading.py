@@ -16,7 +16,7 @@ TOP = frozenset(
     ["$schema", "background", "config", "data", "datasets", "description", "height", "layer", "name", "params", "width"]
 )
 LAYER = frozenset(["data", "encoding", "mark", "name", "transform"])
-ENCODING = frozenset(["color", "detail", "shape", "strokeDash", "text", "tooltip", "x", "x2", "y", "y2"])
+ENCODING = frozenset(["color", "detail", "shape", "size", "strokeDash", "text", "tooltip", "x", "x2", "y", "y2"])
 POSITION = frozenset(["axis", "datum", "field", "scale", "sort", "title", "type", "value"])
 END = frozenset(["datum", "field"])
 AXIS = frozenset(
@@ -38,7 +38,18 @@ POSITION_SCALE = frozenset(["constant", "domain", "nice", "type", "zero"])
 SERIES = frozenset(["field", "legend", "scale", "title", "type"])
 SERIES_SCALE = frozenset(["domain", "range", "scheme", "type"])
 LEGEND = frozenset(
-    ["columns", "format", "gradientLength", "symbolOpacity", "symbolSize", "symbolType", "tickCount", "title"]
+    [
+        "columns",
+        "format",
+        "gradientLength",
+        "symbolFillColor",
+        "symbolOpacity",
+        "symbolSize",
+        "symbolStrokeWidth",
+        "symbolType",
+        "tickCount",
+        "title",
+    ]
 )
 MARK = frozenset(
     [
@@ -86,7 +97,10 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One kind of mark and the rows it is drawn for. series: how rows differ in `color`, `shape` and `strokeDash`."""
+    """One kind of mark and the rows it is drawn for.
+
+    series: how rows differ in `color`, `shape` and `strokeDash`; sizes: how they differ in size.
+    """
 
     mark: str
     look: Mapping[str, Any]
@@ -99,6 +113,7 @@ class Layer:
     series: Mapping[str, Channel] = field(default_factory=dict)
     detail: tuple[str, ...] = ()
     text: str | None = None
+    sizes: Channel | None = None
 
     def positions(self, axis: str) -> list[Channel]:
         """Return the channels that lie on an axis, `x` or `y`."""
@@ -157,6 +172,7 @@ def _layer(part: Spec, shared: Spec | None, datasets: Mapping[str, Sequence[Row]
         series={name: _series(encoding[name], name) for name in ("color", "shape", "strokeDash") if name in encoding},
         detail=() if detail is None else (detail,),
         text=encoding["text"]["field"] if "text" in encoding else None,
+        sizes=_series(encoding["size"], "size") if "size" in encoding else None,
     )
 
 
