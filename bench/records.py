@@ -40,7 +40,7 @@ def _write(value: Any, write: Callable[[str], None]) -> None:
     """Write the usual values, several times as fast as the library: a site reads and digests thousands of documents."""
     kind = type(value)
     if kind is float:
-        write(_number(value))
+        write(number_text(value))
     elif kind is str:
         write(encode_basestring(value))
     elif kind is dict:
@@ -75,7 +75,7 @@ def _sorted_keys(value: dict[Any, Any]) -> list[str]:
     return sorted(value)
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
     """Return a number as ECMAScript writes it, which is as Python does, but for whole numbers and exponents."""
     text = repr(value)
     if "e" in text or "n" in text:  # exponents, nan, inf

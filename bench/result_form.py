@@ -9,7 +9,8 @@ from typing import Any
 
 from bench.metrics.catalog import METRICS
 from bench.problems import visible
-from bench.results import AnyCell, CellResult, OfficialCurve, Result, Run, SalCurve, leaves
+from bench.results import AnyCell, CellResult, OfficialCurve, Result, Run, SalCurve
+from bench.seals import flat_leaves
 
 TEXT_LIMIT = 4000
 POINTER_LIMIT = 400
@@ -26,7 +27,7 @@ Finding = tuple[str, str]
 
 def value_findings(document: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield each value of a JSON document that is no plain text or no number that JSON keeps."""
-    for pointer, value in leaves(document):
+    for pointer, value in flat_leaves(document):
         if len(pointer) > POINTER_LIMIT or not pointer.isprintable():
             yield visible(pointer, POINTER_LIMIT), "has a name that is too long or does not print"
         elif isinstance(value, str) and (len(value) > TEXT_LIMIT or not value.isprintable()):

@@ -32,9 +32,9 @@ from bench.results import (
     leaf_seal,
     leaves,
     result_bytes,
-    seal_of,
     summarize,
 )
+from bench.seals import flat_leaves, quick_seal
 from bench.submission import AnyManifest, Manifest
 from bench.untrusted import read_untrusted
 
@@ -60,9 +60,12 @@ def results_folder(submission_folder: Path, protocol_id: str) -> Path:
     return submission_folder / "results" / protocol_id
 
 
-def read_result(path: Path) -> Result:
-    """Read a stored result and check its digests. Raises CorruptResult naming the file and the JSON pointer."""
-    result, problems = examine_result(path)
+def read_result(path: Path, content: bytes | None = None) -> Result:
+    """Read a stored result and check its digests. Raises CorruptResult naming the file and the JSON pointer.
+
+    content: as of `examine_result`.
+    """
+    result, problems = examine_result(path, content)
     if result is None or problems:
         raise CorruptResult(problems[0])
     return result
@@ -120,10 +123,13 @@ def runs_path(result_path: Path) -> Path:
     return result_path.with_suffix(".runs.jsonl")
 
 
-def read_runs(path: Path) -> tuple[Run, ...]:
-    """Read the runs beside a result; none where there is no file. Raises CorruptResult."""
+def read_runs(path: Path, content: bytes | None = None) -> tuple[Run, ...]:
+    """Read the runs beside a result; none where there is no file. Raises CorruptResult.
+
+    content: as of `examine_result`.
+    """
     try:
-        lines = _content(path, RUNS_LIMIT_BYTES).splitlines()
+        lines = (_content(path, RUNS_LIMIT_BYTES) if content is None else content).splitlines()
     except FileNotFoundError:
         return ()
     except RefusedArtifact as error:
@@ -208,11 +214,14 @@ def check_result(path: Path) -> list[str]:
     return examine_result(path)[1]
 
 
-def examine_result(path: Path) -> tuple[Result | None, list[str]]:
-    """Return a stored result, read once, and what `check_result` says of those bytes; None where it has no types."""
+def examine_result(path: Path, content: bytes | None = None) -> tuple[Result | None, list[str]]:
+    """Return a stored result, read once, and what `check_result` says of those bytes; None where it has no types.
+
+    content: the bytes, where they are at hand; `stored_bytes` reads them.
+    """
     where = _shown(path)
     try:
-        content = _content(path, RESULT_LIMIT_BYTES)
+        content = _content(path, RESULT_LIMIT_BYTES) if content is None else content
         result = _parsed(content)
     except FileNotFoundError:
         return None, [f"{where}: no such file"]
@@ -269,7 +278,7 @@ def _changes(result: Result, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield pointer and text for each value that the digests and the seal show to be changed."""
     key_holds, id_holds = digest(body["subject"]) == result.key, digest(body) == result.id
     if key_holds and id_holds:
-        if seal_of(body) != result.seal:
+        if quick_seal(flat_leaves(body)) != result.seal:
             yield "/seal", "was changed"
         return
     for pointer in _broken(body, result.seal):

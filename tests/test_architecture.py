@@ -43,6 +43,7 @@ LAYERS = {
     "bench.studies.record": "records",
     "bench.result_form": "records",
     "bench.results": "records",
+    "bench.seals": "records",
     "bench.review_text": "records",
     "bench.safetensors_header": "records",
     "bench.store": "records",

@@ -96,17 +96,17 @@ class Shelved:
     @property
     def content(self) -> bytes:
         """The bytes of the document, which are its canonical form. Raises CorruptResult if they changed since."""
-        return _read(self.path, self.head.sha256)[0]
+        return _open(self.path, self.head.sha256)[0]
 
     @property
     def result(self) -> Result:
         """The document. Raises CorruptResult if it changed since it was checked."""
-        return _open(self.path, self.head.sha256)[0]
+        return _open(self.path, self.head.sha256)[1]
 
     @property
     def runs(self) -> tuple[Run, ...]:
         """The runs that found it. Raises CorruptResult if they changed since they were checked."""
-        return _open(self.path, self.head.sha256)[1]
+        return _open(self.path, self.head.sha256)[2]
 
 
 @dataclass(frozen=True)
@@ -188,12 +188,11 @@ def _examine(task: tuple[Path, AnyManifest, Sequence[str]]) -> dict[str, Head]:
 
 def _head(folder: Path, name: str, manifest: AnyManifest, ledger: Ledger) -> Head:
     path = folder / name
-    sha256 = _digest(path)
-    result, runs = read_result(path), read_runs(runs_path(path))
-    _read(path, sha256)  # what was checked is what was digested
+    document, recorded = stored_bytes(path)  # once: what is checked is what is digested
+    result, runs = read_result(path, document), read_runs(runs_path(path), recorded)
     return Head(
         path=name,
-        sha256=sha256,
+        sha256=_digest_of(document, recorded),
         id=result.id,
         key=result.key,
         protocol=result.subject.protocol.id,
@@ -237,17 +236,14 @@ def _digest_of(document: bytes, runs: bytes) -> str:
     return sha.hexdigest()
 
 
-def _read(path: Path, sha256: str) -> tuple[bytes, bytes]:
-    document, runs = stored_bytes(path)
-    if _digest_of(document, runs) != sha256:
-        raise CorruptResult(f"{path}: changed while the site was built; build it again")
-    return document, runs
-
-
 @lru_cache(maxsize=OPEN_AT_ONCE)
-def _open(path: Path, sha256: str) -> tuple[Result, tuple[Run, ...]]:
-    document, runs = _read(path, sha256)
-    return Result.model_validate_json(document), tuple(Run.model_validate_json(line) for line in runs.splitlines())
+def _open(path: Path, sha256: str) -> tuple[bytes, Result, tuple[Run, ...]]:
+    """Return a result that was checked before: its bytes, the document and its runs."""
+    document, recorded = stored_bytes(path)
+    if _digest_of(document, recorded) != sha256:
+        raise CorruptResult(f"{path}: changed while the site was built; build it again")
+    runs = tuple(Run.model_validate_json(line) for line in recorded.splitlines())
+    return document, Result.model_validate_json(document), runs
 
 
 def _load_index(cache: Path | None, code: str) -> dict[str, Kept]:
