@@ -7,6 +7,7 @@ Two files a result, in `submissions/<slug>/results/<protocol>/`:
   <16 hex of id>.runs.jsonl  one line for each run that found it: when, where, with what, at what cost
 """
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from bench.errors import CorruptResult, RefusedArtifact, UsageProblem
 from bench.files import remove_leftovers, write_atomically
 from bench.locking import sole_writer
 from bench.problems import visible
-from bench.records import canonical_bytes, digest
+from bench.records import canonical_bytes
 from bench.result_form import FOUND_LIMIT, form_findings, run_findings, value_findings
 from bench.results import (
     SEAL_HEX,
@@ -237,13 +238,14 @@ def examine_result(path: Path, content: bytes | None = None) -> tuple[Result | N
     unfit = list(islice(value_findings(body), FOUND_LIMIT))
     malformed = unfit or list(islice(form_findings(result), FOUND_LIMIT))
     contradictions = malformed or _contradictions(result)
-    changes = () if unfit else _changes(result, body)
+    parts = None if unfit else _Parts.of(result, body)
+    changes = () if parts is None else _changes(result, body, parts)
     problems = [f"{where}: {pointer}: {text}" for pointer, text in (*contradictions, *changes)]
     if path.stem != result.name:
         problems.append(f"{where}: file name is not the first 16 digits of the id, {result.name}")
     if path.parent.name != result.subject.protocol.id:
         problems.append(f"{where}: /subject/protocol/id: is not the folder's name, {visible(path.parent.name)}")
-    if not problems and content != result_bytes(result):
+    if not problems and parts is not None and content != parts.document:
         problems.append(f"{where}: bytes are not the RFC 8785 form of the document and one newline")
     return result, problems
 
@@ -274,9 +276,30 @@ def _finding(item: Any) -> str:
     return f"{visible(_pointer(item['loc']))}: {visible(item['msg'], 400)}"
 
 
-def _changes(result: Result, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True)
+class _Parts:
+    """The canonical bytes of a result: of its subject, of schema, subject and outcome, and of the whole document.
+
+    Each holds the one before, so that subject and outcome are written once.
+    """
+
+    subject: bytes
+    body: bytes
+    document: bytes
+
+    @classmethod
+    def of(cls, result: Result, body: dict[str, Any]) -> "_Parts":
+        subject, outcome = canonical_bytes(body["subject"]), canonical_bytes(body["outcome"])
+        schema, seal = canonical_bytes(body["schema"]), canonical_bytes(result.seal)
+        named = b'"id":%b,"key":%b,' % (canonical_bytes(result.id), canonical_bytes(result.key))
+        found = b'"outcome":%b,"schema":%b,' % (outcome, schema)
+        asked = b'"subject":%b' % subject
+        return cls(subject, b"{%b%b}" % (found, asked), b'{%b%b"seal":%b,%b}\n' % (named, found, seal, asked))
+
+
+def _changes(result: Result, body: dict[str, Any], parts: _Parts) -> Iterator[tuple[str, str]]:
     """Yield pointer and text for each value that the digests and the seal show to be changed."""
-    key_holds, id_holds = digest(body["subject"]) == result.key, digest(body) == result.id
+    key_holds, id_holds = _named(parts.subject) == result.key, _named(parts.body) == result.id
     if key_holds and id_holds:
         if quick_seal(flat_leaves(body)) != result.seal:
             yield "/seal", "was changed"
@@ -287,6 +310,10 @@ def _changes(result: Result, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "/key", "is not the digest of the subject"
     if not id_holds:
         yield "/id", "is not the digest of schema, subject and outcome"
+
+
+def _named(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def _contradictions(result: Result) -> Iterator[tuple[str, str]]:
