@@ -149,8 +149,8 @@ def _run(path: Path, index: int, line: bytes) -> Run:
         return Run.model_validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        first["loc"] = (index, *first["loc"])
-        raise CorruptResult(f"{_shown(path)}: not a runs file: {_finding(first)}") from error
+        place, text = visible(_pointer((index, *first["loc"]))), visible(first["msg"], 400)
+        raise CorruptResult(f"{_shown(path)}: {place}: not a runs file: {text}") from error
 
 
 def result_files(path: Path) -> list[Path]:
