@@ -42,6 +42,8 @@ class Publisher:
                 remove_leftovers(folder)
         remove_leftovers(out)
         self._written = (out / LISTING).stat().st_mtime_ns if self._parts else 0
+        if _torn(out):
+            self._write_list()
         self._own = {name for part in self._parts.values() for name in part.files}
 
     def holds(self, name: str, key: str) -> bool:
@@ -66,9 +68,12 @@ class Publisher:
         gone = {file for name, part in self._parts.items() if name not in kept for file in part.files}
         self._parts = {name: part for name, part in self._parts.items() if name in kept}
         self._remove(gone)
+        self._write_list()
+        return sorted(file for part in self._parts.values() for file in part.files)
+
+    def _write_list(self) -> None:
         lines = [_line(name, part) for name, part in sorted(self._parts.items())]
         write_atomically(self._out / LISTING, b"".join(lines))
-        return sorted(file for part in self._parts.values() for file in part.files)
 
     def _files_of(self, name: str) -> Mapping[str, int]:
         part = self._parts.get(name)
@@ -138,13 +143,18 @@ def listed(out: Path) -> dict[str, Part]:
     path = out / LISTING
     if not path.is_file():
         return {}
-    *lines, last = path.read_bytes().split(b"\n")
-    if last:
-        lines += [last] if last.endswith(b"]") else []  # a line that an interruption cut off
+    # An interruption can cut off the last line; what it would have said is that a part is being written.
+    *lines, _ = path.read_bytes().split(b"\n")
     try:
         return dict(map(_parsed, lines))
     except (ValueError, TypeError) as error:
         raise UsageProblem(f"{path}: is not a list of rendered files ({error}); delete it and render again") from error
+
+
+def _torn(out: Path) -> bool:
+    """Say whether an interruption cut off the last line of the list: what is added next would be lost with it."""
+    path = out / LISTING
+    return path.is_file() and not path.read_bytes().endswith(b"\n")
 
 
 def _line(name: str, part: Part) -> bytes:

@@ -21,9 +21,19 @@ def write_one_file(request: dict[str, Any]) -> None:
 
 def write_site(request: dict[str, Any]) -> None:
     """Bring the site from SITE_BEFORE to SITE_AFTER."""
-    from bench.leaderboard.publishing import write_files
+    publish(SITE_AFTER, Path(request["folder"]) / "site")
 
-    write_files(SITE_AFTER, Path(request["folder"]) / "site")
+
+def publish(pages: dict[str, bytes], site: Path) -> None:
+    """Write a site of two parts: its front page, and the rest."""
+    from bench.leaderboard.publishing import publisher_of
+
+    parts = {"front": {"index.html": pages["index.html"]}, "rest": {**pages}}
+    del parts["rest"]["index.html"]
+    with publisher_of(site) as publisher:
+        for name, files in parts.items():
+            publisher.write(name, str(len(files["index.html"])) if name == "front" else str(sorted(files)), files)
+        publisher.finish(parts)
 
 
 def copy_kit(request: dict[str, Any]) -> None:

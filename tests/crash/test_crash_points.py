@@ -3,12 +3,12 @@
 import shutil
 
 import pytest
-from crash_calls import NEW, OLD, SITE_AFTER, SITE_BEFORE
+from crash_calls import NEW, OLD, SITE_AFTER, SITE_BEFORE, publish
 from nursing import Nursery, write_world
 from readers import EVALUATION, content, files, forget, leftovers
 
 from bench.files import remove_leftovers, write_atomically
-from bench.leaderboard.publishing import LISTING, differences, write_files
+from bench.leaderboard.publishing import LISTING, differences
 
 
 def every_crash(nursery: Nursery, folder, name: str, prepare, look) -> int:
@@ -46,7 +46,7 @@ def test_each_page_of_a_site_is_an_old_one_or_a_new_one_and_the_next_rendering_l
     site = root / "site"
 
     def prepare():
-        write_files(SITE_BEFORE, site)
+        publish(SITE_BEFORE, site)
 
     def look():
         for name, raw in files(root, "site").items():
