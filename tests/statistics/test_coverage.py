@@ -1,7 +1,7 @@
 """Coverage: every interval that is published holds what it promises, by simulation under the model it assumes.
 
 A 95 % interval must hold the truth in 95 % of many draws, within four standard errors of that share. Draws are seeded,
-so that a test never fails by chance. What happens where the model does not hold is measured in docs/statistics-coverage.md.
+so that a test never fails by chance. What happens where the model does not hold is in docs/statistics-coverage.md.
 """
 
 import math
