@@ -7,12 +7,11 @@ import pytest
 from factories import make_run
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
-from leaderboard.both import read_both
+from leaderboard.both import downloads, read_both
 from referencing import Registry, Resource
 
 from bench import __version__
 from bench.leaderboard.api.schemas import PATHS, SCHEMAS
-from bench.leaderboard.exports.files import board_tables, download_files
 from bench.leaderboard.sources import Sources, read_sources
 from bench.records import canonical_bytes, digest
 
@@ -26,7 +25,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
 
 @pytest.fixture(scope="module")
 def files(sources: Sources) -> dict[str, bytes]:
-    return download_files(sources, board_tables(sources))
+    return downloads(sources)
 
 
 def validator(files: dict[str, bytes], name: str) -> Draft202012Validator:
@@ -178,7 +177,7 @@ def test_a_run_that_states_no_time_stops_nothing(tmp_path: Path) -> None:
     runs.write_bytes(canonical_bytes(broken.sealed().model_dump(mode="json")) + b"\n")
     protocols = {**sources.protocols, **sources.unlearning_protocols}
     again = read_sources(tmp_path, protocols=protocols)
-    files = download_files(again, board_tables(again))
+    files = downloads(again)
     fog = json.loads(files[f"{ROOT}/submissions/fog.json"])["results"][0]
     assert "first" not in fog
     assert len(again.submissions) == len(sources.submissions)

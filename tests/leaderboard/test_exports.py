@@ -10,13 +10,13 @@ import pytest
 from factories import CLEAN, Found, make_protocol, make_result, make_run, write_submission
 from hypothesis import given
 from hypothesis import strategies as st
-from leaderboard.both import HOSTILE, REFUSED, read_both
+from leaderboard.both import HOSTILE, REFUSED, downloads, read_both
 from markdown_it import MarkdownIt
 from pyarrow import parquet as pq
 
 from bench.leaderboard.exports.bibtex import NotPlainBibtex, board_bibtex, parse_bibtex
 from bench.leaderboard.exports.csv_files import FORMULA_STARTS, cell
-from bench.leaderboard.exports.files import board_files, board_tables, download_files
+from bench.leaderboard.exports.files import board_files
 from bench.leaderboard.exports.latex import board_latex, latex_text
 from bench.leaderboard.exports.markdown import board_markdown, markdown_text, plain_text
 from bench.leaderboard.exports.parquet import COLUMNS, PATH, measurements_parquet, seeds_of_values
@@ -34,7 +34,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
 
 @pytest.fixture(scope="module")
 def tables(sources: Sources) -> dict[str, BoardTable]:
-    return {table.protocol.id: table for table in board_tables(sources)}
+    return {protocol.id: board_table(sources, protocol) for protocol in sources.all_protocols}
 
 
 def hostile_table(root: Path, name: str) -> tuple[Sources, BoardTable]:
@@ -86,7 +86,7 @@ def rows_of_json(content: bytes) -> list[dict[str, str]]:
 @pytest.mark.parametrize("name", ["ue-tiny-v1", "unlearning-tiny-v1"])
 def test_csv_and_json_of_a_board_say_the_same(sources: Sources, tables: dict[str, BoardTable], name: str) -> None:
     table = tables[name]
-    files = board_files(sources, table)
+    files = board_files(sources, table.protocol)
     from_csv = read_csv(files[f"{table.folder}/{name}.csv"])
     assert from_csv == rows_of_json(files[f"{table.folder}/{name}.json"])
     assert len(from_csv) == sum(len(row.values) for row in table.rows) > 0
@@ -379,6 +379,6 @@ def test_downloads_are_the_same_in_any_order_of_submissions(sources: Sources) ->
         unlearning_protocols=sources.unlearning_protocols,
         unlearning_entries=tuple(reversed(sources.unlearning_entries)),
     )
-    files = download_files(sources, board_tables(sources))
+    files = downloads(sources)
     assert PATH in files
-    assert files == download_files(shuffled, board_tables(shuffled))
+    assert files == downloads(shuffled)

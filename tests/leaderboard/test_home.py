@@ -15,11 +15,11 @@ from leaderboard.test_pages import words
 from unlearning_factory import Left, make_unlearning_protocol, write_unlearner, write_unlearning_board
 
 from bench.leaderboard.board import build_board
+from bench.leaderboard.building import build_files
 from bench.leaderboard.contexts import Board
 from bench.leaderboard.environment import FOOTER, MENU
 from bench.leaderboard.home import first_found, index_contexts, main_board, recent_results, ue_index_contexts
 from bench.leaderboard.leaders import board_line, labels, leader_slugs, leads, ue_findings, unlearning_cautions
-from bench.leaderboard.building import build_files
 from bench.leaderboard.scales import EDGE, Point, build_scale, place
 from bench.leaderboard.sources import Sources, read_sources
 from bench.leaderboard.unlearning_board import build_board as build_unlearning_board

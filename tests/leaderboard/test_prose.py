@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import UsageProblem
-from bench.leaderboard.page_contexts import Block
 from bench.leaderboard.building import build_files
+from bench.leaderboard.page_contexts import Block
 from bench.leaderboard.prose import plain, read_prose
 from bench.leaderboard.prose_pages import site_link
 
