@@ -26,7 +26,7 @@ HOSTILE = (
 """Names that a manifest accepts."""
 
 REFUSED = ("\u202edrowssap", "line\u2028separator", "null\x00", "bell\x07", "\ufffe", "two\nlines")
-"""Texts that a manifest refuses, but a result or a run may hold."""
+"""Texts that neither a manifest nor a result nor a run may hold."""
 
 
 def write_both(root: Path) -> dict[str, AnyProtocol]:

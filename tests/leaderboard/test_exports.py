@@ -64,6 +64,7 @@ def rows_of_json(content: bytes) -> list[dict[str, str]]:
                     "role": row["role"],
                     "tier": row["tier"],
                     "result": row["result"]["id"].removeprefix("sha256:")[:16],
+                    "attempt": row["attempt"],
                     "condition": value["condition"],
                     "primary": str(value["primary"]),
                     "metric": value["metric"],
@@ -109,7 +110,7 @@ def test_rows_stand_as_on_the_page(tables: dict[str, BoardTable]) -> None:
     slugs = [row.slug for row in tables["ue-tiny-v1"].rows]
     assert slugs == ["fog", "mist", "haze", "clean", "random", "rime"]
     places = [row.place.text if row.place else "" for row in tables["ue-tiny-v1"].rows]
-    assert places == ["1 to 2", "1 to 2", "3", "", "", ""]
+    assert places == ["1 to 3", "1 to 3", "1 to 3", "", "", ""]
     unlearning = tables["unlearning-tiny-v1"].rows
     assert [row.slug for row in unlearning] == [
         *("gd-tiny", "ga-tiny", "original", "retrain", "retrain-second", "unmeasured")
@@ -169,7 +170,7 @@ def test_a_latex_table_is_balanced_whatever_names_say(tmp_path: Path, name: str)
 def test_a_latex_table_says_what_it_rests_on(tables: dict[str, BoardTable]) -> None:
     table = tables["ue-tiny-v1"]
     text = board_latex(table).decode()
-    assert r"1 to 2 & A & Fog & 10.5\,\% (9.3 to 11.7) & 3 & full \\" in text
+    assert r"1 to 3 & A & Fog & 10.5\,\% (9.3 to 11.7) & 3 & full \\" in text
     assert r"reference &  & Clean & 96.5\,\% (95.3 to 97.7) & 3 & full \\" in text
     assert f"digest {table.sha256.removeprefix('sha256:')[:16]}" in text
     assert f"board digest {table.digest.removeprefix('sha256:')[:16]}" in text
