@@ -88,12 +88,7 @@ def prepare() -> None:
     """Import what commands import, and let multiprocessing fork instead of starting anew."""
     for name in (
         *("bench.cli", "bench.evaluation", "bench.execution.local", "bench.execution.progress", "bench.tracks.ue_cell"),
-        *(
-            "bench.tracks.unlearning_cell",
-            "bench.unlearning_crafting",
-            "bench.verification",
-            "bench.leaderboard.building",
-        ),
+        *("bench.tracks.unlearning_cell", "bench.unlearning_crafting", "bench.verification", "bench.leaderboard.building"),
     ):
         importlib.import_module(name)
     importlib.import_module("torch._inductor")  # seconds, and asked for by deterministic algorithms

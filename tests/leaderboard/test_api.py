@@ -88,11 +88,13 @@ def test_protocols_can_be_digested_again(sources: Sources, files: dict[str, byte
         validator(files, f"protocol-{document['protocol']['track']}").validate(document["protocol"])
 
 
-def test_the_index_names_every_file_with_its_digest_and_size(files: dict[str, bytes]) -> None:
+def test_the_index_names_every_document_and_digests_those_of_boards(files: dict[str, bytes]) -> None:
     index = json.loads(files[f"{ROOT}/index.json"])
     listed = {item["path"]: item for item in (*index["files"], *index["downloads"])}
-    assert {path for path in files if path.startswith(f"{ROOT}/")} - {f"{ROOT}/index.json"} == {
-        item["path"] for item in index["files"]
+    # A submission has a document of its own, which its results are found through; the index only says where.
+    assert set(index["submissions"]) == {path for path in files if path.startswith(f"{ROOT}/submissions/")}
+    assert {path for path in files if path.startswith(f"{ROOT}/")} == {
+        *(f"{ROOT}/index.json", *index["submissions"], *(item["path"] for item in index["files"]))
     }
     for path, item in listed.items():
         assert item["sha256"] == hashlib.sha256(files[path]).hexdigest()

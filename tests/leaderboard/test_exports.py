@@ -10,19 +10,21 @@ import pytest
 from factories import CLEAN, Found, make_protocol, make_result, make_run, write_submission
 from hypothesis import given
 from hypothesis import strategies as st
-from leaderboard.both import HOSTILE, REFUSED, downloads, read_both
+from leaderboard.both import HOSTILE, REFUSED, downloads, read_both, write_both
 from markdown_it import MarkdownIt
 from pyarrow import parquet as pq
 
 from bench.leaderboard.exports.bibtex import NotPlainBibtex, board_bibtex, parse_bibtex
 from bench.leaderboard.exports.csv_files import FORMULA_STARTS, cell
-from bench.leaderboard.exports.files import board_files
+from bench.leaderboard.exports.files import board_files, board_summaries, exports_of, site_files
 from bench.leaderboard.exports.latex import board_latex, latex_text
 from bench.leaderboard.exports.markdown import board_markdown, markdown_text, plain_text
-from bench.leaderboard.exports.parquet import COLUMNS, PATH, measurements_parquet, seeds_of_values
+from bench.leaderboard.exports.parquet import COLUMNS, PATH, board_measurements, measurements_parquet, seeds_of_values
+from bench.leaderboard.exports.summary import summarize_board
 from bench.leaderboard.exports.table import BoardTable, board_table
 from bench.leaderboard.frame import per_seed
 from bench.leaderboard.sources import Sources, read_sources
+from bench.store import write_result
 
 texts = st.text(st.characters(codec="utf-8"), max_size=40) | st.sampled_from((*HOSTILE, *REFUSED))
 
@@ -383,3 +385,47 @@ def test_downloads_are_the_same_in_any_order_of_submissions(sources: Sources) ->
     files = downloads(sources)
     assert PATH in files
     assert files == downloads(shuffled)
+
+
+# What is remembered
+
+
+@pytest.mark.parametrize("known", [(), ("ue-tiny-v1",), ("unlearning-tiny-v1",), ("ue-tiny-v1", "unlearning-tiny-v1")])
+def test_boards_that_are_remembered_give_the_same_bytes(tmp_path: Path, known: tuple[str, ...]) -> None:
+    protocols = write_both(tmp_path)
+    earlier = read_sources(tmp_path, protocols=protocols, cache=tmp_path / "cache")
+    for name in known:
+        board_files(earlier, protocols[name])
+    again = read_sources(tmp_path, protocols=protocols, cache=tmp_path / "cache")
+    afresh = read_sources(tmp_path, protocols=protocols)
+    assert measurements_parquet(again) == measurements_parquet(afresh)
+    assert site_files(again) == site_files(afresh)
+
+
+def test_what_is_remembered_of_a_board_is_what_was_worked_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    protocols = write_both(tmp_path)
+    afresh = read_sources(tmp_path, protocols=protocols)
+    tables = [board_table(afresh, protocols[name]) for name in sorted(protocols)]
+    summaries = [summarize_board(table, exports_of(afresh, table)) for table in tables]
+    streams = [board_measurements(afresh, table.protocol) for table in tables]
+    earlier = read_sources(tmp_path, protocols=protocols, cache=tmp_path / "cache")
+    for protocol in protocols.values():
+        board_files(earlier, protocol)
+
+    def work_out(*_: object) -> None:
+        raise AssertionError("worked out again")
+
+    monkeypatch.setattr("bench.leaderboard.exports.files.summarize_board", work_out)
+    monkeypatch.setattr("bench.leaderboard.exports.parquet._rows", work_out)
+    again = read_sources(tmp_path, protocols=protocols, cache=tmp_path / "cache")
+    assert board_summaries(again) == summaries
+    assert [board_measurements(again, table.protocol) for table in tables] == streams
+    # Another run of a result is a reason to look again, at its board alone.
+    haze = next(entry for entry in again.entries if entry.slug == "haze")
+    write_result(haze.results[0].result, make_run(ended="2026-02-01T10:00:00Z"), haze.folder)
+    changed = read_sources(tmp_path, protocols=protocols, cache=tmp_path / "cache")
+    assert board_measurements(changed, protocols["unlearning-tiny-v1"]) == streams[1]
+    with pytest.raises(AssertionError, match="worked out again"):
+        board_measurements(changed, protocols["ue-tiny-v1"])
+    with pytest.raises(AssertionError, match="worked out again"):
+        board_summaries(changed)

@@ -21,10 +21,10 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 def board_csv(table: BoardTable) -> bytes:
     """Return all shown measurements of a board as CSV, by slug: full precision, empty where something is missing.
 
-    attempt: `2 of 3`, by the ledger. mean, low, high: fractions from 0 to 1 where the metric is one. over: `seeds`, or `items` for a number of all seeds
-    together, whose n is 0. rank_best, rank_worst, ties: of the whole board. keeps_accuracy: of the unlearning track,
-    empty on other boards. A text that a spreadsheet could take for a formula starts with an apostrophe; so does one
-    that starts with an apostrophe.
+    attempt: `2 of 3`, by the ledger. mean, low, high: fractions from 0 to 1 where the metric is one. over: `seeds`, or
+    `items` for a number of all seeds together, whose n is 0. rank_best, rank_worst, ties: of the whole board.
+    keeps_accuracy: of the unlearning track, empty on other boards. A text that a spreadsheet could take for a formula
+    starts with an apostrophe; so does one that starts with an apostrophe.
     """
     rows = sorted(table.rows, key=lambda row: row.slug)
     lines = (map(cell, line) for row in rows for line in _lines(table, row))
