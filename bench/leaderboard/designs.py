@@ -338,7 +338,7 @@ def history(name: str, title: str, data: str) -> Drawing:
     """A score with its interval for each time that it changed. Times are names, so that no time zone moves them."""
     base = alt.Chart().encode(x=alt.X("when:N", title="shown since (UTC)", sort=None, axis=alt.Axis(labelAngle=-30)))
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=True, nice=True))
-    tiers = list(TIER_WORDS.values())
+    tiers, legend = list(TIER_WORDS.values()), alt.Legend(title="tier")
     bars = (
         base.transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=2, color="var(--c1)", aria=False)
@@ -349,14 +349,8 @@ def history(name: str, title: str, data: str) -> Drawing:
         base.mark_point(filled=True, size=80, opacity=1, aria=False)
         .encode(
             y=y,
-            color=alt.Color(
-                "tier:N",
-                scale=alt.Scale(domain=tiers, range=["var(--c1)", "var(--c2)"]),
-                legend=alt.Legend(title="tier"),
-            ),
-            shape=alt.Shape(
-                "tier:N", scale=alt.Scale(domain=tiers, range=["circle", "diamond"]), legend=alt.Legend(title="tier")
-            ),
+            color=alt.Color("tier:N", scale=alt.Scale(domain=tiers, range=["var(--c1)", "var(--c2)"]), legend=legend),
+            shape=alt.Shape("tier:N", scale=alt.Scale(domain=tiers, range=["circle", "diamond"]), legend=legend),
             tooltip=["when:N", "tier:N", alt.Tooltip("value:Q", title=title)],
         )
         .properties(name=f"{name}_means")
