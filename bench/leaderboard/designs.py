@@ -2,7 +2,6 @@
 
 Each design is a function of what differs from one chart to the next; `holes` names those parts where nothing is known
 yet. Imports altair; never torch. Rendering a site reads `designs.json` instead, for importing altair takes seconds.
-Colors are custom properties of the page, so that charts follow its theme.
 """
 
 import inspect
@@ -14,6 +13,7 @@ from altair.utils import schemapi
 
 from bench.leaderboard.charting import Spec, hole
 from bench.leaderboard.charts import CLEAN, CONTROL, ENTRY, INTERVAL_WIDTH, REFERENCE, THIS
+from bench.leaderboard.theme import THEME
 from bench.leaderboard.unlearning_charts import LOSING
 from bench.leaderboard.wording import TIER_WORDS
 
@@ -23,33 +23,6 @@ BRUSH = "brush"
 Drawing = alt.LayerChart | alt.FacetChart
 Part = Any
 """A part of a specification, or the name of a hole for it."""
-
-_THEME: Spec = {
-    "background": "transparent",
-    "font": "sans-serif",
-    "padding": 4,
-    "view": {"stroke": None},
-    "axis": {
-        "domainColor": "var(--line)",
-        "gridColor": "var(--hair)",
-        "labelColor": "currentColor",
-        "labelFontSize": 13,
-        "tickColor": "var(--line)",
-        "titleColor": "currentColor",
-        "titleFontSize": 13,
-        "titleFontWeight": "normal",
-    },
-    "legend": {
-        "labelColor": "currentColor",
-        "labelFontSize": 13,
-        "titleColor": "currentColor",
-        "titleFontSize": 13,
-        "titleFontWeight": "normal",
-        "orient": "top",
-        "symbolStrokeWidth": 2,
-    },
-    "text": {"color": "currentColor", "fontSize": 13},
-}
 
 _SERIES_COLOR = alt.Scale(domain=[THIS, CLEAN], range=["var(--c1)", "var(--c2)"])
 _SERIES_DASH = alt.Scale(domain=[THIS, CLEAN], range=[[1, 0], [5, 3]])
@@ -359,7 +332,7 @@ def history(name: str, title: str, data: str) -> Drawing:
     """A score with its interval for each time that it changed. Times are names, so that no time zone moves them."""
     base = alt.Chart().encode(x=alt.X("when:N", title="shown since (UTC)", sort=None, axis=alt.Axis(labelAngle=-30)))
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=True, nice=True))
-    tiers = list(TIER_WORDS.values())
+    tiers, legend = list(TIER_WORDS.values()), alt.Legend(title="tier")
     bars = (
         base.transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=2, color="var(--c1)", aria=False)
@@ -370,14 +343,8 @@ def history(name: str, title: str, data: str) -> Drawing:
         base.mark_point(filled=True, size=80, opacity=1, aria=False)
         .encode(
             y=y,
-            color=alt.Color(
-                "tier:N",
-                scale=alt.Scale(domain=tiers, range=["var(--c1)", "var(--c2)"]),
-                legend=alt.Legend(title="tier"),
-            ),
-            shape=alt.Shape(
-                "tier:N", scale=alt.Scale(domain=tiers, range=["circle", "diamond"]), legend=alt.Legend(title="tier")
-            ),
+            color=alt.Color("tier:N", scale=alt.Scale(domain=tiers, range=["var(--c1)", "var(--c2)"]), legend=legend),
+            shape=alt.Shape("tier:N", scale=alt.Scale(domain=tiers, range=["circle", "diamond"]), legend=legend),
             tooltip=["when:N", "tier:N", alt.Tooltip("value:Q", title=title)],
         )
         .properties(name=f"{name}_means")
@@ -408,7 +375,7 @@ def built(design: str, *, description: str, width: int | str, height: int | str,
         "description": description,
         "width": width,
         "height": height,
-        "config": _THEME,
+        "config": THEME,
     }
 
 

@@ -115,8 +115,10 @@ def flip_limit(values: Values, *, resolution: float, least: float = 0.0, level: 
         present = np.isfinite(differences)
         count = present.sum(axis=0)
         kept = np.where(present, differences, 0.0)
-        chosen = (count >= least_seeds()) & _matters(kept, present, count, resolution, least)
-        if chosen.any():
+        # Pairs that share a seed or none have no t at all.
+        chosen = np.flatnonzero(count >= least_seeds())
+        chosen = chosen[_matters(kept[:, chosen], present[:, chosen], count[chosen], resolution, least)]
+        if len(chosen):
             found = _squared_t(signs @ kept[:, chosen], (kept[:, chosen] ** 2).sum(axis=0), count[chosen], resolution)
             np.maximum(largest, found.max(axis=1), out=largest)
     return float(np.sort(largest)[::-1][allowed])

@@ -8,6 +8,7 @@ from factories import write_board
 from unlearning_factory import write_unlearning_board
 
 from bench.leaderboard.building import build_files
+from bench.leaderboard.exports.files import board_files, site_files, submission_files
 from bench.leaderboard.sources import Sources, read_sources
 from bench.unlearning_protocol import AnyProtocol
 
@@ -25,7 +26,7 @@ HOSTILE = (
 """Names that a manifest accepts."""
 
 REFUSED = ("\u202edrowssap", "line\u2028separator", "null\x00", "bell\x07", "\ufffe", "two\nlines")
-"""Texts that a manifest refuses, but a result or a run may hold."""
+"""Texts that neither a manifest nor a result nor a run may hold."""
 
 
 def write_both(root: Path) -> dict[str, AnyProtocol]:
@@ -44,3 +45,13 @@ def build_undrawn(root: Path, protocols: Mapping[str, AnyProtocol]) -> dict[str,
 
 def read_both(root: Path) -> Sources:
     return read_sources(root, protocols=write_both(root))
+
+
+def downloads(sources: Sources) -> dict[str, bytes]:
+    """Return every file that is no page, by path in the site."""
+    files = dict(site_files(sources))
+    for protocol in sources.all_protocols:
+        files |= board_files(sources, protocol)
+    for entry in sources.submissions:
+        files |= submission_files(sources, entry)
+    return files

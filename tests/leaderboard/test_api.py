@@ -7,12 +7,11 @@ import pytest
 from factories import make_run
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
-from leaderboard.both import read_both
+from leaderboard.both import downloads, read_both
 from referencing import Registry, Resource
 
 from bench import __version__
 from bench.leaderboard.api.schemas import PATHS, SCHEMAS
-from bench.leaderboard.exports.files import board_tables, download_files
 from bench.leaderboard.sources import Sources, read_sources
 from bench.records import canonical_bytes, digest
 
@@ -26,7 +25,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
 
 @pytest.fixture(scope="module")
 def files(sources: Sources) -> dict[str, bytes]:
-    return download_files(sources, board_tables(sources))
+    return downloads(sources)
 
 
 def validator(files: dict[str, bytes], name: str) -> Draft202012Validator:
@@ -89,11 +88,13 @@ def test_protocols_can_be_digested_again(sources: Sources, files: dict[str, byte
         validator(files, f"protocol-{document['protocol']['track']}").validate(document["protocol"])
 
 
-def test_the_index_names_every_file_with_its_digest_and_size(files: dict[str, bytes]) -> None:
+def test_the_index_names_every_document_and_digests_those_of_boards(files: dict[str, bytes]) -> None:
     index = json.loads(files[f"{ROOT}/index.json"])
     listed = {item["path"]: item for item in (*index["files"], *index["downloads"])}
-    assert {path for path in files if path.startswith(f"{ROOT}/")} - {f"{ROOT}/index.json"} == {
-        item["path"] for item in index["files"]
+    # A submission has a document of its own, which its results are found through; the index only says where.
+    assert set(index["submissions"]) == {path for path in files if path.startswith(f"{ROOT}/submissions/")}
+    assert {path for path in files if path.startswith(f"{ROOT}/")} == {
+        *(f"{ROOT}/index.json", *index["submissions"], *(item["path"] for item in index["files"]))
     }
     for path, item in listed.items():
         assert item["sha256"] == hashlib.sha256(files[path]).hexdigest()
@@ -178,7 +179,7 @@ def test_a_run_that_states_no_time_stops_nothing(tmp_path: Path) -> None:
     runs.write_bytes(canonical_bytes(broken.sealed().model_dump(mode="json")) + b"\n")
     protocols = {**sources.protocols, **sources.unlearning_protocols}
     again = read_sources(tmp_path, protocols=protocols)
-    files = download_files(again, board_tables(again))
+    files = downloads(again)
     fog = json.loads(files[f"{ROOT}/submissions/fog.json"])["results"][0]
     assert "first" not in fog
     assert len(again.submissions) == len(sources.submissions)

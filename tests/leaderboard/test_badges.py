@@ -31,8 +31,8 @@ def test_badges_say_in_words_where_a_submission_stands(tmp_path: Path) -> None:
     for protocol in (*sources.protocols.values(), *sources.unlearning_protocols.values()):
         for path, content in board_badges(board_table(sources, protocol)).items():
             found[path.removeprefix("submissions/")] = texts(content)[1]
-    assert found["fog/badge-ue-tiny-v1.svg"] == "rank 1 to 2 of 3, test acc. 10.5 %, measured"
-    assert found["haze/badge-ue-tiny-v1.svg"].startswith("rank 3 of 3, test acc. 61.0 %")
+    assert found["fog/badge-ue-tiny-v1.svg"] == "rank 1 to 3 of 3, test acc. 10.5 %, measured"
+    assert found["haze/badge-ue-tiny-v1.svg"].startswith("rank 1 to 3 of 3, test acc. 61.0 %")
     assert found["clean/badge-ue-tiny-v1.svg"].startswith("reference, test acc. 96.5 %")
     assert found["random/badge-ue-tiny-v1.svg"].startswith("control, ")
     assert found["rime/badge-ue-tiny-v1.svg"] == "not measured yet"

@@ -102,7 +102,7 @@ def test_the_page_has_every_change_under_its_day_and_board(files: dict[str, byte
     document = JustHTML(text, strict=True, sanitize=False)
     items = [node.to_text() for node in document.query("section.changes li")]
     assert len(items) == 11
-    assert any(item.startswith("Haze joined ue-tiny-v1 at rank 3 of 3") for item in items)
+    assert any(item.startswith("Haze joined ue-tiny-v1 at rank 1 to 3 of 3") for item in items)
     assert [node.to_text() for node in document.query("section.changes h2")] == ["2026-01-31"]
     days = {node.attrs["id"]: node.to_text().replace(" :", ":") for node in document.query("ul.days li")}
     assert days == {

@@ -1,17 +1,16 @@
 import hashlib
 import re
-from pathlib import Path
 
 from factories import make_protocol, make_result, make_run, make_wide_protocol
 from hypothesis import given
 from hypothesis import strategies as st
 from leaderboard.conftest import Built
+from leaderboard.shelved import in_memory
 from unlearning_factory import make_unlearning_protocol
 
 from bench.leaderboard.citation import Evidence, board_digest, cite_board, evidence_of
 from bench.leaderboard.columns import ue_columns, unlearning_columns
 from bench.metrics.catalog import METRICS
-from bench.store import StoredResult
 
 ids = st.lists(st.integers(0, 10**6).map(lambda number: f"sha256:{number:064x}"), unique=True, max_size=5)
 
@@ -27,10 +26,10 @@ def test_the_digest_of_a_board_depends_on_nothing_but_its_results(names: list[st
     assert board_digest([*names, "sha256:more"]) != board_digest(names)
 
 
-def test_evidence_names_the_raw_result_and_the_day_of_its_last_run(tmp_path: Path) -> None:
+def test_evidence_names_the_raw_result_and_the_day_of_its_last_run() -> None:
     result = make_result()
     runs = (make_run(ended="2026-02-03T23:59:00Z"), make_run(ended="2026-01-31T10:05:00Z"))
-    found = evidence_of("fog", StoredResult(tmp_path, "fog", result, runs), "@misc{fog}")
+    found = evidence_of("fog", in_memory(result, *runs), "@misc{fog}")
     assert found == Evidence(
         raw=f"submissions/fog/ue-tiny-v1-{result.name}.json",
         id=result.id,

@@ -346,7 +346,7 @@ def test_no_score_of_a_real_board_depends_on_other_entries() -> None:
 
 
 def test_the_page_has_the_values_of_the_results_as_they_are_stored(eight: Sources) -> None:
-    context = compare_contexts(eight)[0]
+    context = compare_contexts(eight, EIGHT)[0]
     labels = condition_labels(EIGHT)
     for item in context.data["entries"]:
         stored = next(entry for entry in eight.entries if entry.slug == item["slug"]).shown(EIGHT)
@@ -360,7 +360,7 @@ def test_the_page_has_the_values_of_the_results_as_they_are_stored(eight: Source
 
 
 def test_bits_of_the_page_say_which_pairs_the_board_separates(eight: Sources) -> None:
-    context = compare_contexts(eight)[0]
+    context = compare_contexts(eight, EIGHT)[0]
     facts = board_facts(eight, EIGHT)
     slugs = [item["slug"] for item in context.data["entries"]]
     for item in context.data["entries"]:
@@ -371,7 +371,7 @@ def test_bits_of_the_page_say_which_pairs_the_board_separates(eight: Sources) ->
 
 
 def test_pairs_and_sides_of_the_page_agree_with_the_ranks(eight: Sources) -> None:
-    context = compare_contexts(eight)[0]
+    context = compare_contexts(eight, EIGHT)[0]
     assert len(context.pairs) == 6
     for row in context.entries:
         best, worst = 1 + len(row.worse), 4 - len(row.better)
@@ -401,7 +401,7 @@ def test_a_board_of_five_hundred_entries_stays_within_half_a_megabyte(eight: Sou
 
 def test_a_page_without_results_says_so(tmp_path: Path) -> None:
     sources = read_sources(tmp_path, protocols={EIGHT.id: EIGHT})
-    context = compare_contexts(sources)[0]
+    context = compare_contexts(sources, EIGHT)[0]
     page = Renderer(str, static_assets(b"")).render("pages/compare.html", context).decode()
     assert "Fewer than two submissions are ranked" in page
     assert "compare-data" not in page
@@ -413,6 +413,6 @@ def test_a_name_that_closes_the_script_stays_a_name(tmp_path: Path) -> None:
     manifest = tmp_path / "submissions/low/submission.toml"
     text = manifest.read_text(encoding="utf-8").replace('name = "Low"', 'name = "</script><script>alert(1)</script>"')
     manifest.write_text(text, encoding="utf-8")
-    context = compare_contexts(read_sources(tmp_path, protocols={EIGHT.id: EIGHT}))[0]
+    context = compare_contexts(read_sources(tmp_path, protocols={EIGHT.id: EIGHT}), EIGHT)[0]
     page = Renderer(str, static_assets(b"")).render("pages/compare.html", context).decode()
     assert "<script>alert" not in page

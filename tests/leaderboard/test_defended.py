@@ -16,7 +16,7 @@ from bench.leaderboard.sources import read_sources
 
 @pytest.fixture(scope="module")
 def page(wide: Wide) -> DefensesContext:
-    return defenses_contexts(wide.sources)[0]
+    return defenses_contexts(wide.sources, wide.protocol)[0]
 
 
 def row(page: DefensesContext, slug: str) -> DefendedRow:
@@ -38,7 +38,7 @@ def test_a_method_that_takes_nothing_has_nothing_to_give_back(tmp_path: Path) ->
         tmp_path, "clean", family="reference", results=[(make_result(protocol, CLEAN, digest=None), make_run())]
     )
     write_submission(tmp_path, "fog", results=[(make_result(protocol, Found((0.95, 0.95, 0.95))), make_run())])
-    page = defenses_contexts(read_sources(tmp_path, protocols={protocol.id: protocol}))[0]
+    page = defenses_contexts(read_sources(tmp_path, protocols={protocol.id: protocol}), protocol)[0]
     assert (page.rows[0].share, page.rows[0].verdict) == ("", "takes less than 3 points")
     assert not any("broken" in sentence for sentence in page.sentences)
 
@@ -67,7 +67,7 @@ def test_a_defense_that_gives_nine_tenths_back_breaks_a_method(tmp_path: Path) -
 def test_without_clean_training_nothing_is_said_of_breaking(tmp_path: Path) -> None:
     protocol = make_protocol()
     write_submission(tmp_path, "fog", results=[(make_result(protocol, Found((0.1, 0.1, 0.1))), make_run())])
-    page = defenses_contexts(read_sources(tmp_path, protocols={protocol.id: protocol}))[0]
+    page = defenses_contexts(read_sources(tmp_path, protocols={protocol.id: protocol}), protocol)[0]
     assert (page.rows, page.sentences) == ((), ())
 
 
@@ -77,7 +77,7 @@ def test_the_board_says_in_a_sentence_what_the_pages_say(wide: Wide, page: Defen
     assert board.defenses == (
         f"11 defenses on resnet-narrow; some defense breaks {broken} of {len(page.rows)} methods."
     )
-    networks = networks_contexts(wide.sources)[0]
+    networks = networks_contexts(wide.sources, wide.protocol)[0]
     assert board.networks == networks.sentences[-1]
     assert networks.sentences[-1].startswith("With lenet5, ")
 

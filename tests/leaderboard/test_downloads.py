@@ -61,7 +61,7 @@ def test_examples_run_in_the_folder_of_the_site(files: dict[str, bytes], documen
         printed.append(run.stdout)
     assert re.search(r"fog +0\.105000 +0\.005000 +3", printed[0])
     assert "fog" in printed[1]
-    assert printed[2].splitlines()[0].startswith("1 2 fog 0.105")
+    assert printed[2].splitlines()[0].startswith("1 3 fog 0.105")
 
 
 def test_the_page_says_how_to_cite_and_under_which_license(files: dict[str, bytes], document: JustHTML) -> None:

@@ -10,19 +10,21 @@ import pytest
 from factories import CLEAN, Found, make_protocol, make_result, make_run, write_submission
 from hypothesis import given
 from hypothesis import strategies as st
-from leaderboard.both import HOSTILE, REFUSED, read_both
+from leaderboard.both import HOSTILE, REFUSED, downloads, read_both, write_both
 from markdown_it import MarkdownIt
 from pyarrow import parquet as pq
 
 from bench.leaderboard.exports.bibtex import NotPlainBibtex, board_bibtex, parse_bibtex
 from bench.leaderboard.exports.csv_files import FORMULA_STARTS, cell
-from bench.leaderboard.exports.files import board_files, board_tables, download_files
+from bench.leaderboard.exports.files import board_files, board_summaries, exports_of, site_files
 from bench.leaderboard.exports.latex import board_latex, latex_text
 from bench.leaderboard.exports.markdown import board_markdown, markdown_text, plain_text
-from bench.leaderboard.exports.parquet import COLUMNS, PATH, measurements_parquet, seeds_of_values
+from bench.leaderboard.exports.parquet import COLUMNS, PATH, board_measurements, measurements_parquet, seeds_of_values
+from bench.leaderboard.exports.summary import summarize_board
 from bench.leaderboard.exports.table import BoardTable, board_table
 from bench.leaderboard.frame import per_seed
 from bench.leaderboard.sources import Sources, read_sources
+from bench.store import write_result
 
 texts = st.text(st.characters(codec="utf-8"), max_size=40) | st.sampled_from((*HOSTILE, *REFUSED))
 
@@ -34,7 +36,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
 
 @pytest.fixture(scope="module")
 def tables(sources: Sources) -> dict[str, BoardTable]:
-    return {table.protocol.id: table for table in board_tables(sources)}
+    return {protocol.id: board_table(sources, protocol) for protocol in sources.all_protocols}
 
 
 def hostile_table(root: Path, name: str) -> tuple[Sources, BoardTable]:
@@ -64,6 +66,7 @@ def rows_of_json(content: bytes) -> list[dict[str, str]]:
                     "role": row["role"],
                     "tier": row["tier"],
                     "result": row["result"]["id"].removeprefix("sha256:")[:16],
+                    "attempt": row["attempt"],
                     "condition": value["condition"],
                     "primary": str(value["primary"]),
                     "metric": value["metric"],
@@ -86,7 +89,7 @@ def rows_of_json(content: bytes) -> list[dict[str, str]]:
 @pytest.mark.parametrize("name", ["ue-tiny-v1", "unlearning-tiny-v1"])
 def test_csv_and_json_of_a_board_say_the_same(sources: Sources, tables: dict[str, BoardTable], name: str) -> None:
     table = tables[name]
-    files = board_files(sources, table)
+    files = board_files(sources, table.protocol)
     from_csv = read_csv(files[f"{table.folder}/{name}.csv"])
     assert from_csv == rows_of_json(files[f"{table.folder}/{name}.json"])
     assert len(from_csv) == sum(len(row.values) for row in table.rows) > 0
@@ -109,7 +112,7 @@ def test_rows_stand_as_on_the_page(tables: dict[str, BoardTable]) -> None:
     slugs = [row.slug for row in tables["ue-tiny-v1"].rows]
     assert slugs == ["fog", "mist", "haze", "clean", "random", "rime"]
     places = [row.place.text if row.place else "" for row in tables["ue-tiny-v1"].rows]
-    assert places == ["1 to 2", "1 to 2", "3", "", "", ""]
+    assert places == ["1 to 3", "1 to 3", "1 to 3", "", "", ""]
     unlearning = tables["unlearning-tiny-v1"].rows
     assert [row.slug for row in unlearning] == [
         *("gd-tiny", "ga-tiny", "original", "retrain", "retrain-second", "unmeasured")
@@ -169,7 +172,7 @@ def test_a_latex_table_is_balanced_whatever_names_say(tmp_path: Path, name: str)
 def test_a_latex_table_says_what_it_rests_on(tables: dict[str, BoardTable]) -> None:
     table = tables["ue-tiny-v1"]
     text = board_latex(table).decode()
-    assert r"1 to 2 & A & Fog & 10.5\,\% (9.3 to 11.7) & 3 & full \\" in text
+    assert r"1 to 3 & A & Fog & 10.5\,\% (9.3 to 11.7) & 3 & full \\" in text
     assert r"reference &  & Clean & 96.5\,\% (95.3 to 97.7) & 3 & full \\" in text
     assert f"digest {table.sha256.removeprefix('sha256:')[:16]}" in text
     assert f"board digest {table.digest.removeprefix('sha256:')[:16]}" in text
@@ -379,6 +382,50 @@ def test_downloads_are_the_same_in_any_order_of_submissions(sources: Sources) ->
         unlearning_protocols=sources.unlearning_protocols,
         unlearning_entries=tuple(reversed(sources.unlearning_entries)),
     )
-    files = download_files(sources, board_tables(sources))
+    files = downloads(sources)
     assert PATH in files
-    assert files == download_files(shuffled, board_tables(shuffled))
+    assert files == downloads(shuffled)
+
+
+# What is remembered
+
+
+@pytest.mark.parametrize("known", [(), ("ue-tiny-v1",), ("unlearning-tiny-v1",), ("ue-tiny-v1", "unlearning-tiny-v1")])
+def test_boards_that_are_remembered_give_the_same_bytes(tmp_path: Path, known: tuple[str, ...]) -> None:
+    protocols = write_both(tmp_path)
+    earlier = read_sources(tmp_path, protocols=protocols, cache=tmp_path / "cache")
+    for name in known:
+        board_files(earlier, protocols[name])
+    again = read_sources(tmp_path, protocols=protocols, cache=tmp_path / "cache")
+    afresh = read_sources(tmp_path, protocols=protocols)
+    assert measurements_parquet(again) == measurements_parquet(afresh)
+    assert site_files(again) == site_files(afresh)
+
+
+def test_what_is_remembered_of_a_board_is_what_was_worked_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    protocols = write_both(tmp_path)
+    afresh = read_sources(tmp_path, protocols=protocols)
+    tables = [board_table(afresh, protocols[name]) for name in sorted(protocols)]
+    summaries = [summarize_board(table, exports_of(afresh, table)) for table in tables]
+    streams = [board_measurements(afresh, table.protocol) for table in tables]
+    earlier = read_sources(tmp_path, protocols=protocols, cache=tmp_path / "cache")
+    for protocol in protocols.values():
+        board_files(earlier, protocol)
+
+    def work_out(*_: object) -> None:
+        raise AssertionError("worked out again")
+
+    monkeypatch.setattr("bench.leaderboard.exports.files.summarize_board", work_out)
+    monkeypatch.setattr("bench.leaderboard.exports.parquet._rows", work_out)
+    again = read_sources(tmp_path, protocols=protocols, cache=tmp_path / "cache")
+    assert board_summaries(again) == summaries
+    assert [board_measurements(again, table.protocol) for table in tables] == streams
+    # Another run of a result is a reason to look again, at its board alone.
+    haze = next(entry for entry in again.entries if entry.slug == "haze")
+    write_result(haze.results[0].result, make_run(ended="2026-02-01T10:00:00Z"), haze.folder)
+    changed = read_sources(tmp_path, protocols=protocols, cache=tmp_path / "cache")
+    assert board_measurements(changed, protocols["unlearning-tiny-v1"]) == streams[1]
+    with pytest.raises(AssertionError, match="worked out again"):
+        board_measurements(changed, protocols["ue-tiny-v1"])
+    with pytest.raises(AssertionError, match="worked out again"):
+        board_summaries(changed)

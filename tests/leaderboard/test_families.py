@@ -102,6 +102,14 @@ def test_the_limit_does_not_depend_on_where_the_search_for_it_starts() -> None:
     assert flip_limit(values, resolution=0.001, least=whole * 4) <= whole * 4
 
 
+def test_pairs_that_share_one_seed_or_none_have_no_t_and_stop_nothing() -> None:
+    values = np.full((8, 4), NAN)
+    values[:, 0], values[:, 1] = 0.1, 0.5
+    values[0, 2] = values[0, 3] = 0.9
+    values[0, 1] = NAN
+    assert found(all_pairs(values, resolution=0.001)) == simple_ranking.apart(values, resolution=0.001) == {(0, 1)}
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_boards_of_equal_entries_hardly_ever_separate_any(shape: str) -> None:
     # A small share of what tests/leaderboard/null_boards.py does; docs/statistics.md has the numbers of the whole.

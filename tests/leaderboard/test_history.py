@@ -1,12 +1,11 @@
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import HEX, Found, make_manifest, make_protocol, make_result, make_run
+from factories import HEX, Found, make_condition, make_protocol, make_result, make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leaderboard.shelved import InMemory, entry_in_memory, in_memory, known_by, unlearner_in_memory
 from unlearning_factory import Left, make_checkpoint_result, make_unlearning_manifest, make_unlearning_protocol
 
 from bench.leaderboard.board import standings
@@ -16,13 +15,20 @@ from bench.leaderboard.history_figure import history_figures
 from bench.leaderboard.moments import first_moment, last_moment, moment_of
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry, last_run
 from bench.leaderboard.unlearning_order import standings as unlearning_standings
-from bench.protocol import Protocol
+from bench.protocol import Protocol, SeedCount
 from bench.results import Result
-from bench.store import StoredResult
 from bench.unlearning_protocol import AnyProtocol
 
-PROTOCOL = make_protocol()
-UNLEARNING = make_unlearning_protocol()
+# Fewer than six seeds separate nothing.
+SEEDS = 8
+PROTOCOL = make_protocol(
+    conditions=(make_condition(primary=True, full=SEEDS), make_condition(defense="jpeg", full=SEEDS))
+)
+UNLEARNING = make_unlearning_protocol(
+    probes=tuple(
+        item.model_copy(update={"seeds": SeedCount(quick=1, full=SEEDS)}) for item in make_unlearning_protocol().probes
+    )
+)
 
 _MADE = [
     make_result(PROTOCOL, Found((level, round(level + 0.01, 6), round(level - 0.005 * wobble, 6))), tier=tier)
@@ -34,25 +40,26 @@ POOL = list({result.id: result for result in _MADE}.values())
 """Results that differ; of the quick tier, which has the first seed alone, there are fewer."""
 
 CHECKPOINT_POOL = [
-    make_checkpoint_result(Left(gus=gus, patch=0.5, accuracy=accuracy), tier=tier)
+    make_checkpoint_result(Left(gus=gus, patch=0.5, accuracy=accuracy), protocol=UNLEARNING, tier=tier)
     for gus in (0.2, 0.5, 0.9)
     for accuracy in (0.965, 0.7)
     for tier in ("full", "quick")
 ]
 
 
-def kept(result: Result, *days: int, slug: str = "fog") -> StoredResult:
+def kept(result: Result, *days: int, slug: str = "fog", withdrawn: bool = False) -> InMemory:
     """A stored result with a run on each of these days of January."""
     runs = tuple(make_run(ended=f"2026-01-{day:02d}T12:00:00Z") for day in days)
-    return StoredResult(Path(f"{result.name}.json"), slug, result, runs)
+    return in_memory(result, *runs, slug=slug, withdrawn=withdrawn)
 
 
-def entry(slug: str, *stored: StoredResult, **manifest: Any) -> Entry:
-    return Entry(make_manifest(slug, **manifest), stored)
+entry = entry_in_memory
 
 
-def unlearner(slug: str, *stored: StoredResult) -> UnlearningEntry:
-    return UnlearningEntry(make_unlearning_manifest(slug, unlearner="gd"), stored)
+def unlearner(slug: str, *stored: InMemory) -> UnlearningEntry:
+    """A submission of the checkpoints in the pool, whatever it is called."""
+    manifest = make_unlearning_manifest("gd-tiny", protocol=UNLEARNING, unlearner="gd")
+    return unlearner_in_memory(manifest.model_copy(update={"slug": slug}), *stored)
 
 
 def sources_of(*entries: Entry) -> Sources:
@@ -67,17 +74,18 @@ def sentences(history: BoardHistory) -> list[str]:
     return [line.sentence for line in newest_changes([history], 100)]
 
 
-LOW = make_result(PROTOCOL, Found((0.10, 0.11, 0.10)))
-MIDDLE = make_result(PROTOCOL, Found((0.30, 0.31, 0.30)))
-HIGH = make_result(PROTOCOL, Found((0.60, 0.61, 0.60)))
+# Four seeds lie 1 point below the mean and four above: sd 1.07, half an interval 2.36 * 1.07 / sqrt(8) = 0.9 points.
+LOW = make_result(PROTOCOL, Found((0.09, 0.11)))
+MIDDLE = make_result(PROTOCOL, Found((0.29, 0.31)))
+HIGH = make_result(PROTOCOL, Found((0.59, 0.61)))
 QUICK = make_result(PROTOCOL, Found((0.20,)), tier="quick")
 
 
 def test_moments_are_utc_or_nothing() -> None:
-    assert moment_of(make_run(ended="2026-01-31T01:30:00+02:00")) == "2026-01-30T23:30:00Z"
-    assert moment_of(make_run(ended="2026-01-31T10:05:00.25Z")) == "2026-01-31T10:05:00Z"
+    assert moment_of("2026-01-31T01:30:00+02:00") == "2026-01-30T23:30:00Z"
+    assert moment_of("2026-01-31T10:05:00.25Z") == "2026-01-31T10:05:00Z"
     for text in ("", "yesterday", "2026-01-31T10:05:00", "2026-13-01T00:00:00Z", "9999-12-31T23:59:59-12:00", "<b>"):
-        assert moment_of(make_run(ended=text)) == ""
+        assert moment_of(text) == ""
     stored = kept(LOW, 3, 1, 2)
     assert (first_moment(stored)[:10], last_moment(stored)[:10]) == ("2026-01-01", "2026-01-03")
     assert first_moment(kept(LOW)) == last_moment(kept(LOW)) == ""
@@ -89,15 +97,15 @@ def test_changes_in_words_by_hand() -> None:
     haze = entry("haze", kept(HIGH, 3, slug="haze"))
     history = history_of(fog, mist, haze)
     assert history.days == ("2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04")
-    # One seed ties with everything; three seeds that differ by 20 and more points do not.
+    # One seed ties with everything; eight seeds that differ by 20 and more points do not.
     newest = (
-        "has a new result on ue-tiny-v1: clean test accuracy 10.3\u202f% (8.9 to 11.8), was 20.0\u202f%; "
+        "has a new result on ue-tiny-v1: clean test accuracy 10.0\u202f% (9.1 to 10.9), was 20.0\u202f%; "
         "rank 1 of 3, was 1 to 3; full tier instead of quick (few seeds). The result before it is superseded."
     )
     assert sentences(history) == [
         newest,
-        "joined ue-tiny-v1 at rank 2 to 3 of 3: clean test accuracy 60.3\u202f% (58.9 to 61.8).",
-        "joined ue-tiny-v1 at rank 1 to 2 of 2: clean test accuracy 30.3\u202f% (28.9 to 31.8).",
+        "joined ue-tiny-v1 at rank 2 to 3 of 3: clean test accuracy 60.0\u202f% (59.1 to 60.9).",
+        "joined ue-tiny-v1 at rank 1 to 2 of 2: clean test accuracy 30.0\u202f% (29.1 to 30.9).",
         "joined ue-tiny-v1 at rank 1 of 1: clean test accuracy 20.0\u202f% (one seed, no interval).",
     ]
     assert moved_sentence(history, "2026-01-04") == (
@@ -119,7 +127,7 @@ def test_an_earlier_result_that_is_found_again_is_shown_again() -> None:
     assert [stored.result.id for _, stored in timeline_of(fog, PROTOCOL)] == [LOW.id, MIDDLE.id, LOW.id]
     assert fog.shown(PROTOCOL) == timeline_of(fog, PROTOCOL)[-1][1]
     newest = sentences(history)[0]
-    assert newest.startswith("is shown with an earlier result again on ue-tiny-v1: clean test accuracy 10.3")
+    assert newest.startswith("is shown with an earlier result again on ue-tiny-v1: clean test accuracy 10.0")
     assert "the same question, measured again, with another finding" in newest
 
 
@@ -129,13 +137,36 @@ def test_a_repeated_run_that_changes_nothing_is_no_change() -> None:
 
 def test_results_of_another_artifact_or_wording_are_named_and_never_ranked() -> None:
     other = make_result(PROTOCOL, Found((0.05, 0.05, 0.05)), digest=HEX[::-1])
-    old = make_result(make_protocol(recipe={**PROTOCOL.recipe.model_dump(), "epochs": 5}), Found((0.1, 0.1, 0.1)))
+    old = make_result(
+        make_protocol(conditions=PROTOCOL.conditions, recipe={**PROTOCOL.recipe.model_dump(), "epochs": 5}),
+        Found((0.1, 0.1, 0.1)),
+    )
     history = history_of(entry("fog", kept(other, 1), kept(old, 2), kept(LOW, 3)))
     assert [change.kind for change in history.changes] == ["artifact", "wording", "joined"]
     assert history.ranks_on("2026-01-02") == {}
     assert history.ranks_on("2026-01-03") == {"fog": (1, 1)}
     assert "of another artifact than its manifest names; the board does not show it" in sentences(history)[2]
     assert "for an earlier wording of ue-tiny-v1; the board of today does not show it" in sentences(history)[1]
+
+
+def test_withdrawn_results_are_named_and_never_ranked() -> None:
+    fog = entry("fog", kept(LOW, 1, withdrawn=True), kept(MIDDLE, 3))
+    mist = entry("mist", kept(HIGH, 2, slug="mist"))
+    history = history_of(fog, mist)
+    assert [(change.kind, change.entry.slug) for change in history.changes] == [
+        *(("withdrawn", "fog"), ("joined", "mist"), ("joined", "fog"))
+    ]
+    assert sentences(history)[2] == "has a result on ue-tiny-v1 that was withdrawn since; the board does not show it."
+    assert [line.shown for line in newest_changes([history], 9)] == [True, True, False]
+    assert (history.ranks_on("2026-01-01"), history.ranks_on("2026-01-02")) == ({}, {"mist": (1, 1)})
+    assert history.ranks_on("2026-01-03") == {"fog": (1, 1), "mist": (2, 2)}
+    assert [stored.head.id for _, stored in timeline_of(fog, PROTOCOL)] == [MIDDLE.id]
+
+
+def test_a_withdrawn_result_of_an_earlier_wording_is_of_an_earlier_wording() -> None:
+    old = make_result(make_protocol(), Found((0.1, 0.1, 0.1)))
+    history = history_of(entry("fog", kept(old, 1, withdrawn=True)))
+    assert [change.kind for change in history.changes] == ["wording"]
 
 
 def test_references_and_controls_are_measured_and_not_ranked() -> None:
@@ -164,7 +195,7 @@ def test_only_the_newest_days_are_ranked() -> None:
     for index, day in enumerate(days):
         run = make_run(ended=f"{day}T12:00:00Z")
         slug = f"fog-{index:02d}"
-        entries.append(entry(slug, StoredResult(Path("x"), slug, POOL[index % len(POOL)], (run,))))
+        entries.append(entry(slug, in_memory(POOL[index % len(POOL)], run, slug=slug)))
     history = history_of(*entries)
     lines = newest_changes([history], 1000)
     assert [" at rank " in line.sentence for line in lines] == [True] * MOST_DAYS + [False] * 2
@@ -214,6 +245,8 @@ def check(
         for index, picks in enumerate(chosen)
     ]
     history = BoardHistory(make_sources(*entries), protocol)
+    # All of the pool answer the protocol and belong to whoever has them.
+    assert set(history.shown_on("2026-01-05")) == {item.slug for item in entries if item.results}
     for day in (0, 1, 2, 3, 4, 5):
         then = make_sources(*(known_by(item, f"2026-01-{day:02d}") for item in entries))
         name = f"2026-01-{day:02d}" if day else ""
@@ -221,16 +254,6 @@ def check(
         expected = {slug: stored.result.id for slug, stored in shown.items() if stored}
         assert {slug: stored.result.id for slug, stored in history.shown_on(name).items()} == expected
         assert dict(history.ranks_on(name)) == ranks_of(then, protocol)
-
-
-def known_by(item: Any, day: str) -> Any:
-    """An entry with the runs until the end of a day; a result without any run was always there."""
-    stored = []
-    for found in item.results:
-        runs = tuple(run for run in found.runs if run.ended[:10] <= day)
-        if runs or not found.runs:
-            stored.append(replace(found, runs=runs))
-    return replace(item, results=tuple(stored))
 
 
 def ranks_of(sources: Sources, protocol: AnyProtocol) -> dict[str, tuple[int, int]]:
@@ -287,16 +310,16 @@ def test_a_score_history_is_drawn_from_two_results_on() -> None:
     (figure,) = history_figures(entry("fog", kept(QUICK, 1), kept(LOW, 2)), PROTOCOL)
     assert figure.name == "ue-tiny-v1-history"
     assert [row[0] for row in figure.table.rows] == ["2026-01-01 12:00", "2026-01-02 12:00"]
-    assert [row[3] for row in figure.table.rows] == ["20.0\u202f%", "10.3\u202f%"]
+    assert [row[3] for row in figure.table.rows] == ["20.0\u202f%", "10.0\u202f%"]
     (values,) = figure.spec["datasets"].values()
     assert [(row["when"], row["value"]) for row in values] == [
         ("2026-01-01 12:00", 20.0),
-        ("2026-01-02 12:00", pytest.approx(10.3333)),
+        ("2026-01-02 12:00", pytest.approx(10.0)),
     ]
     assert values[0]["low"] is None
 
 
-def test_last_run_of_sources_is_what_decides(tmp_path: Path) -> None:
+def test_last_run_of_sources_is_what_decides() -> None:
     fog = entry("fog", kept(MIDDLE, 5), kept(LOW, 2))
     shown = fog.shown(PROTOCOL)
     assert shown is not None

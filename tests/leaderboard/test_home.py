@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import Found, make_protocol, make_result, make_run, write_board, write_submission
+from factories import Found, make_condition, make_protocol, make_result, make_run, write_board, write_submission
 from hypothesis import given
 from hypothesis import strategies as st
 from leaderboard.conftest import Built
@@ -30,7 +30,9 @@ from bench.protocol import Protocol
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
     root = tmp_path_factory.mktemp("home")
-    protocols = (write_board(root), write_unlearning_board(root))
+    # Three seeds separate nobody.
+    protocol = make_protocol(conditions=(make_condition(primary=True, full=8), make_condition(defense="jpeg", full=8)))
+    protocols = (write_board(root, protocol), write_unlearning_board(root))
     return read_sources(root, protocols={item.id: item for item in protocols})
 
 

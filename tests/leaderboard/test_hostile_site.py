@@ -16,30 +16,49 @@ from leaderboard.both import HOSTILE, REFUSED, build_undrawn
 from markdown_it import MarkdownIt
 from unlearning_factory import make_unlearning_protocol, write_unlearner
 
+from bench.errors import CorruptResult
 from bench.leaderboard.exports.latex import latex_text
-from bench.results import Measurement
+from bench.leaderboard.sources import read_sources
+from bench.protocol import Protocol
+from bench.results import Measurement, Run
 
 NAMES = {f"fog-{index}": name for index, name in enumerate(HOSTILE)}
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """A site whose every manifest, reason and run is hostile: one submission a name, two with texts of REFUSED."""
+    """A site whose every manifest, reason and run is hostile: one submission a name."""
     root = tmp_path_factory.mktemp("hostile")
     protocol, other = make_protocol(), make_unlearning_protocol()
     for index, (slug, name) in enumerate(NAMES.items()):
         level = 0.1 + 0.05 * index
         found = Found((level, level + 0.01, level - 0.01))
-        refused = REFUSED[index % len(REFUSED)]
-        failed = Measurement(metric="ud", condition=protocol.primary.label, status="failed", reason=name + refused)
-        run = make_run(hardware={name: refused, "cpu": name}, software={refused: name}, command=(name, refused))
-        results = [(make_result(protocol, found, change=[failed]), run)]
+        results = [(make_result(protocol, found, change=[failed(protocol, name)]), run_of(name))]
         write_submission(root, slug, name=name, summary=name, author=name, results=results)
     write_submission(root, "late", results=[(make_result(protocol), make_run(ended=HOSTILE[0]))])
     for slug in ("original", "retrain"):
         write_unlearner(root, slug)
     write_unlearner(root, "gd-tiny", method={"name": HOSTILE[0], "summary": HOSTILE[5]})
     return build_undrawn(root, {protocol.id: protocol, other.id: other})
+
+
+def failed(protocol: Protocol, reason: str) -> Measurement:
+    return Measurement(metric="ud", condition=protocol.primary.label, status="failed", reason=reason)
+
+
+def run_of(text: str) -> Run:
+    return make_run(hardware={text: text, "cpu": text}, software={text: text}, command=(text, text))
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_texts_that_do_not_print_are_refused_in_results_and_runs(tmp_path: Path, text: str) -> None:
+    protocol = make_protocol()
+    hidden = make_result(protocol, change=[failed(protocol, text)])
+    for slug, result, run in (("fog", hidden, make_run()), ("mist", make_result(protocol), run_of(text))):
+        write_submission(tmp_path / slug, slug, results=[(result, run)])
+        with pytest.raises(CorruptResult) as error:
+            read_sources(tmp_path / slug, protocols={protocol.id: protocol})
+        assert str(error.value).isprintable()
 
 
 def of_kind(files: dict[str, bytes], suffix: str) -> dict[str, str]:
@@ -125,5 +144,4 @@ def test_pictures_and_feeds_parse_and_hold_no_script(files: dict[str, bytes]) ->
 def test_parquet_holds_names_and_reasons_as_they_are(files: dict[str, bytes], tmp_path: Path) -> None:
     frame = pd.read_parquet(io.BytesIO(files["downloads/measurements.parquet"]))
     assert set(HOSTILE) <= set(frame["name"])
-    failed = frame[frame["status"] == "failed"]
-    assert {name + REFUSED[index % len(REFUSED)] for index, name in enumerate(HOSTILE)} == set(failed["reason"])
+    assert set(HOSTILE) == set(frame[frame["status"] == "failed"]["reason"])

@@ -25,7 +25,7 @@ def page(wide: Wide) -> BoardContext:
 
 @pytest.fixture(scope="module")
 def defended(wide: Wide) -> DefensesContext:
-    return defenses_contexts(wide.sources)[0]
+    return defenses_contexts(wide.sources, wide.protocol)[0]
 
 
 def cells(matrix: Matrix, slug: str) -> dict[str, str]:
@@ -84,7 +84,7 @@ def test_intervals_of_a_matrix_are_a_table_too(defended: DefensesContext) -> Non
 
 
 def test_other_networks_stand_beside_the_primary_one(wide: Wide) -> None:
-    page = networks_contexts(wide.sources)[0]
+    page = networks_contexts(wide.sources, wide.protocol)[0]
     assert page.networks == ("resnet-narrow, no defense", "lenet5, no defense")
     row = next(row for row in page.rows if row.slug == "lsp-wide")
     assert [cell.text for cell in row.cells] == ["14.1\u202f%", "0.13", "14.1\u202f%", "0.13"]
@@ -156,7 +156,7 @@ def test_two_submissions_of_one_short_name_keep_their_slugs(tmp_path: Path) -> N
     for slug in ("fog", "mist"):
         result = make_result(protocol, Found((0.1, 0.11, 0.12)), digest=HEX)
         write_submission(tmp_path, slug, name=f"Veil ({slug})", results=[(result, make_run())])
-    page = defenses_contexts(read_sources(tmp_path, protocols={protocol.id: protocol}))[0]
+    page = defenses_contexts(read_sources(tmp_path, protocols={protocol.id: protocol}), protocol)[0]
     assert [row.name for row in page.matrices[0].rows] == ["fog", "mist"]
 
 

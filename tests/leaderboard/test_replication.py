@@ -1,15 +1,14 @@
-from pathlib import Path
 from typing import Any
 
 import pytest
 from factories import Found, make_protocol, make_result, make_run
 from hypothesis import given
 from hypothesis import strategies as st
+from leaderboard.shelved import in_memory as stored
 from unlearning_factory import METHODS, Left, make_checkpoint_result, make_unlearning_protocol
 
 from bench.leaderboard.replication import replication
-from bench.results import Result, Run
-from bench.store import StoredResult
+from bench.results import Run
 
 PROTOCOL = make_protocol()
 HERE: dict[str, str | int] = {"cpu": "Example CPU", "cores": 2, "device": "cpu"}
@@ -17,10 +16,6 @@ THERE: dict[str, str | int] = {"cpu": "Other CPU", "cores": 2, "device": "cpu"}
 FOUND = make_result(PROTOCOL, Found((0.10, 0.20, 0.15)))
 NEAR = make_result(PROTOCOL, Found((0.11, 0.20, 0.15)))
 FAR = make_result(PROTOCOL, Found((0.80, 0.82, 0.81)))
-
-
-def stored(result: Result, *runs: Run) -> StoredResult:
-    return StoredResult(Path("x.json"), "fog", result, runs)
 
 
 def run(hardware: dict[str, str | int], **changes: Any) -> Run:

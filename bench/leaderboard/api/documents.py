@@ -180,6 +180,7 @@ def _row(row: TableRow) -> ApiRow:
         tier=row.stored.head.tier if row.stored else None,
         result=_reference(row.slug, row.stored) if row.stored else None,
         replication=row.replication,
+        attempt=row.attempt or None,
         values=tuple(_value(value) for value in row.values),
     )
 

@@ -123,7 +123,11 @@ class ApiScore(Record):
 
 
 class ApiRow(Record):
-    """A submission on a board. replication: whether other hardware found the same; absent where nothing is shown."""
+    """A submission on a board.
+
+    replication: whether other hardware found the same; attempt: which of the submission's artifacts was measured, by
+    the ledger (`2 of 3`). Both are absent where nothing is shown.
+    """
 
     slug: str
     name: str
@@ -134,6 +138,7 @@ class ApiRow(Record):
     tier: Tier | None = None
     result: ApiResultRef | None = None
     replication: Replication | None = None
+    attempt: str | None = None
     values: tuple[ApiValue, ...] = ()
 
 

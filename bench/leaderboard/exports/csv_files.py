@@ -12,7 +12,7 @@ from bench.leaderboard.exports.table import BoardTable, TableRow
 from bench.leaderboard.reported import ReportedFigure, figures_of, load_reported
 
 VALUE_COLUMNS = ("condition", "primary", "metric", "status", "reason", "mean", "low", "high", "n", "over")
-ENTRY_COLUMNS = ("protocol", "slug", "role", "tier", "result")
+ENTRY_COLUMNS = ("protocol", "slug", "role", "tier", "result", "attempt")
 PLACE_COLUMNS = ("rank_best", "rank_worst", "ties", "keeps_accuracy", "replication", "name")
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
@@ -21,10 +21,10 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 def board_csv(table: BoardTable) -> bytes:
     """Return all shown measurements of a board as CSV, by slug: full precision, empty where something is missing.
 
-    mean, low, high: fractions from 0 to 1 where the metric is one. over: `seeds`, or `items` for a number of all seeds
-    together, whose n is 0. rank_best, rank_worst, ties: of the whole board. keeps_accuracy: of the unlearning track,
-    empty on other boards. A text that a spreadsheet could take for a formula starts with an apostrophe; so does one
-    that starts with an apostrophe.
+    attempt: `2 of 3`, by the ledger. mean, low, high: fractions from 0 to 1 where the metric is one. over: `seeds`, or
+    `items` for a number of all seeds together, whose n is 0. rank_best, rank_worst, ties: of the whole board.
+    keeps_accuracy: of the unlearning track, empty on other boards. A text that a spreadsheet could take for a formula
+    starts with an apostrophe; so does one that starts with an apostrophe.
     """
     rows = sorted(table.rows, key=lambda row: row.slug)
     lines = (map(cell, line) for row in rows for line in _lines(table, row))
@@ -51,10 +51,10 @@ def _lines(table: BoardTable, row: TableRow) -> Iterator[tuple[object, ...]]:
     place = row.place
     ranks = (place.best, place.worst, " ".join(place.ties)) if place else ("", "", "")
     keeps = "" if place is None or place.keeps is None else str(place.keeps).lower()
-    result = row.stored.result.name if row.stored else ""
+    result = row.stored.head.name if row.stored else ""
     for value in row.values:
         yield (
-            *(table.protocol.id, row.slug, row.role, row.tier, result),
+            *(table.protocol.id, row.slug, row.role, row.tier, result, row.attempt),
             *(getattr(value, column) for column in VALUE_COLUMNS),
             *(*ranks, keeps, row.replication, row.name),
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from bench.leaderboard.attempts import attempt_words
 from bench.leaderboard.board import PRIMARY
 from bench.leaderboard.board import standings as ue_standings
 from bench.leaderboard.citation import board_digest
@@ -66,7 +67,10 @@ class Value:
 
 @dataclass(frozen=True)
 class TableRow:
-    """One submission on a board. score: what it is ranked by; None, like `stored`, where nothing was measured."""
+    """One submission on a board. score: what it is ranked by; None, like `stored`, where nothing was measured.
+
+    attempt: which of the submission's artifacts was measured, by the ledger; empty where nothing was.
+    """
 
     slug: str
     name: str
@@ -75,6 +79,7 @@ class TableRow:
     score: Measurement | None
     stored: Shelved | None
     replication: Replication | None
+    attempt: str = ""
 
     @property
     def tier(self) -> str:
@@ -210,6 +215,7 @@ def _row(entry: Entry | UnlearningEntry, protocol: AnyProtocol, places: Mapping[
         score=score_of(stored, protocol) if stored else None,
         stored=stored,
         replication=replication(same, protocol) if stored else None,
+        attempt=attempt_words(entry.ledger, stored.result) if stored else "",
     )
 
 
