@@ -238,13 +238,7 @@ def forgetting(
             y=y,
             color=color,
             shape=alt.Shape("role:N", scale=shapes, legend=legend),
-            size=alt.Size(
-                "cost:O",
-                scale=alt.Scale(type="ordinal", domain=costs, range=cost_sizes),
-                legend=alt.Legend(
-                    title=None, columns=1, symbolFillColor="currentColor", symbolOpacity=1, symbolStrokeWidth=0
-                ),
-            ),
+            size=_steps(costs, cost_sizes),
             tooltip=[
                 alt.Tooltip("name:N"),
                 alt.Tooltip("text:N", title="distance, gap"),
@@ -263,6 +257,12 @@ def forgetting(
         left.properties(name=f"{name}_labels_left"),
         data=alt.NamedData(name=data),
     )
+
+
+def _steps(costs: Part, sizes: Part) -> alt.Size:
+    """Reported costs in steps, as sizes of points, with a legend."""
+    legend = alt.Legend(title=None, columns=1, symbolFillColor="currentColor", symbolOpacity=1, symbolStrokeWidth=0)
+    return alt.Size("cost:O", scale=alt.Scale(type="ordinal", domain=costs, range=sizes), legend=legend)
 
 
 def roc(name: str, lowest: Part, present: Part, colors: Part, dashes: Part, data: str) -> Drawing:
