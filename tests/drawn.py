@@ -3,7 +3,11 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from xml.etree import ElementTree
+
+SHORT = 4
+"""Corners of an outline that may be drawn either way round."""
 
 _NUMBER = r"-?(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?"
 _COLOR = re.compile(r"rgb\((\d+), (\d+), (\d+)\)")
@@ -166,16 +170,16 @@ def differences(mine: Drawing, theirs: Drawing, *, tolerance: float = 0.02) -> l
 def _canonical(corners: tuple[tuple[float, float], ...]) -> list[tuple[float, float]]:
     """Return corners from the same start, whichever way a short outline is drawn; repeated ones count once."""
     once = [corner for index, corner in enumerate(corners) if index == 0 or corner != corners[index - 1]]
-    return sorted(once) if len(once) <= 4 else once
+    return sorted(once) if len(once) <= SHORT else once
 
 
 def _unmatched(mine: list, theirs: list, tolerance: float) -> list[str]:  # type: ignore[type-arg]
     waiting: dict[object, list] = {}  # type: ignore[type-arg]
     for look, corners in theirs:
-        waiting.setdefault((look, len(corners)), []).append(corners)
+        waiting.setdefault(look, []).append(corners)
     found = []
     for look, corners in mine:
-        options = waiting.get((look, len(corners)), [])
+        options = waiting.get(look, [])
         match = next((option for option in options if _near(corners, option, tolerance)), None)
         if match is None:
             found.append(f"only here: {look} {corners[:6]}")
@@ -185,7 +189,15 @@ def _unmatched(mine: list, theirs: list, tolerance: float) -> list[str]:  # type
 
 
 def _near(mine: list[tuple[float, float]], theirs: list[tuple[float, float]], tolerance: float) -> bool:
-    return all(
-        abs(x - other_x) <= tolerance and abs(y - other_y) <= tolerance
-        for (x, y), (other_x, other_y) in zip(mine, theirs, strict=True)
-    )
+    """Say whether two outlines are the same; of short ones corners may fall together, as those of a flat bar do."""
+    if max(len(mine), len(theirs)) <= SHORT:
+        return _within(mine, theirs, tolerance) and _within(theirs, mine, tolerance)
+    return len(mine) == len(theirs) and all(map(partial(_meets, tolerance=tolerance), mine, theirs))
+
+
+def _within(corners: list[tuple[float, float]], others: list[tuple[float, float]], tolerance: float) -> bool:
+    return all(any(_meets(corner, other, tolerance) for other in others) for corner in corners)
+
+
+def _meets(corner: tuple[float, float], other: tuple[float, float], tolerance: float) -> bool:
+    return abs(corner[0] - other[0]) <= tolerance and abs(corner[1] - other[1]) <= tolerance
