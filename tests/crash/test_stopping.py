@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,14 @@ from test_pipeline import command, environment
 
 EVALUATE = ("evaluate", "submissions/clean", "--jobs", "2")
 CHALLENGE = ("challenge", "unlearning-small-v1", "--jobs", "2")
+
+
+@pytest.fixture(autouse=True)
+def _hears_ctrl_c() -> Iterator[None]:
+    """Undo that a shell lets what it runs in the background ignore Ctrl-C: programs started from here inherit it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def start(root: Path, *arguments: str) -> "subprocess.Popen[str]":
