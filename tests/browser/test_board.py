@@ -227,6 +227,25 @@ def test_axe_finds_nothing_with_every_panel_open(watched: Watched, board: str) -
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
 
 
+def test_on_paper_no_tool_is_left(watched: Watched) -> None:
+    page = watched.open(BOARD)
+    assert page.locator(".pick:visible, .chart-files:visible, .tools:visible").count() > 3
+    page.emulate_media(media="print")
+    assert page.locator(".pick:visible, .chart-files:visible, .tools:visible, .mark:visible").count() == 0
+    assert page.locator("#board tbody tr:visible").count() > 5
+
+
+def test_words_stand_beside_their_box(watched: Watched) -> None:
+    page = watched.open(BOARD)
+    opened(page, "Columns", "Export and cite")
+    gaps = page.locator(".panel label.check, .panel fieldset label").evaluate_all("""labels => labels.map((label) => {
+        const [box, words] = [label.querySelector("input"), label.querySelector("span") || label];
+        return Math.abs(box.getBoundingClientRect().top - words.getBoundingClientRect().top);
+    })""")
+    assert len(gaps) > 10
+    assert max(gaps) < 10
+
+
 @pytest.mark.parametrize("width", [360, 1440])
 def test_the_header_and_the_method_stay_in_view(watched: Watched, width: int) -> None:
     page = watched.open(BOARD, viewport={"width": width, "height": 500})
