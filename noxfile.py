@@ -55,7 +55,10 @@ def hostile(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Run the tests that need Chromium; they skip where there is none, unless BENCH_REQUIRE_BROWSER=1."""
+    """Run the tests that need Chromium; they skip where there is none, unless BENCH_REQUIRE_BROWSER=1.
+
+    BENCH_SCREENSHOTS=FOLDER also takes a picture of each template at three widths in both themes.
+    """
     install(session, "test")
     session.run("pytest", "-m", "browser", "tests/browser", *session.posargs)
 

@@ -6,16 +6,17 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from factories import Found, make_protocol, make_result, make_run, write_board, write_submission, write_wide_board
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 from unlearning_factory import write_unlearning_board
 
 from bench.leaderboard.building import render_site
 from bench.leaderboard.serve import open_server
-from bench.protocol import load_protocol
+from bench.protocol import Protocol, load_protocol
 from bench.unlearning_protocol import AnyProtocol
 
 CANDIDATES = ("chromium", "chromium-browser", "google-chrome")
@@ -54,22 +55,6 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    root = tmp_path_factory.mktemp("browser")
-    protocol = write_board(root)
-    write_submission(
-        root, "zz-hostile", name=HOSTILE, author=HOSTILE, results=[(make_result(make_protocol()), make_run())]
-    )
-    wide = write_wide_board(root, methods=("lsp", "tap", "sem"))
-    photographs = load_protocol("ue-cifar10-mini-v1")
-    unlearning = write_unlearning_board(root)
-    notes = Path(__file__).resolve().parents[2] / "docs" / "reproduction.md"
-    (root / "docs").mkdir()
-    shutil.copy(notes, root / "docs")
-    yield from serve_site(root, {item.id: item for item in (protocol, wide, photographs, unlearning)})
-
-
 BIBTEX = "@misc{em, title = {Errors & their minimum}, year = 2021}"
 HOSTILE_NAMES = {
     "h-formula": "=1+1",
@@ -80,16 +65,30 @@ HOSTILE_NAMES = {
 
 
 @pytest.fixture(scope="session")
-def board_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Two boards with everything that a row can be, hostile names among them."""
-    root = tmp_path_factory.mktemp("boards")
-    protocol = write_wide_board(root, methods=("tap", "lsp", "ops", "cuda", "sem"))
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One site for every test: a small board, one with everything that a row can be, an empty one, and unlearning."""
+    root = tmp_path_factory.mktemp("browser")
+    protocol = write_board(root)
+    write_submission(
+        root, "zz-hostile", name=HOSTILE, author=HOSTILE, results=[(make_result(make_protocol()), make_run())]
+    )
+    wide = write_wide_board(root, methods=("tap", "lsp", "ops", "cuda", "sem"))
+    write_hostile_rows(root, wide)
+    photographs = load_protocol("ue-cifar10-mini-v1")
+    unlearning = write_unlearning_board(root)
+    notes = Path(__file__).resolve().parents[2] / "docs" / "reproduction.md"
+    (root / "docs").mkdir()
+    shutil.copy(notes, root / "docs")
+    yield from serve_site(root, {item.id: item for item in (protocol, wide, photographs, unlearning)})
+
+
+def write_hostile_rows(root: Path, protocol: Protocol) -> None:
+    """Add names that every format must escape, and a method that states how to cite it."""
     for place, (slug, name) in enumerate(HOSTILE_NAMES.items()):
         level = 0.2 + 0.05 * place
         result = make_result(protocol, Found((level, level + 0.01, level), sal_factor=0.6, kind="sample-wise"))
         family = ("generative", "filter")[place % 2]
         write_submission(root, slug, name=name, family=family, protocols=(protocol.id,), results=[(result, make_run())])
-    cite = f'[cite]\nbibtex = """{BIBTEX}"""\n'
     result = make_result(protocol, Found((0.21, 0.222, 0.202), sal_factor=0.15))
     write_submission(
         root,
@@ -98,10 +97,8 @@ def board_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         family="error-minimizing",
         protocols=(protocol.id,),
         results=[(result, make_run(ended="2026-02-03T10:05:00Z"))],
-        extra=cite,
+        extra=f'[cite]\nbibtex = """{BIBTEX}"""\n',
     )
-    unlearning = write_unlearning_board(root)
-    yield from serve_site(root, {protocol.id: protocol, unlearning.id: unlearning})
 
 
 def serve_site(root: Path, protocols: Mapping[str, AnyProtocol]) -> Iterator[Site]:
@@ -155,3 +152,11 @@ def watched(browser: Browser, site: Site) -> Iterator[Watched]:
     yield watched
     watched.close()
     assert watched.problems == []
+
+
+def check_axe(page: Page, scheme: Literal["light", "dark"]) -> None:
+    """Fail on anything that axe finds on a page as it is; the dark theme differs in colors, so only those are asked."""
+    page.emulate_media(color_scheme=scheme)
+    rules = {"runOnly": ["color-contrast", "link-in-text-block"]} if scheme == "dark" else {}
+    found = Axe().run(page, options={"preload": False, **rules})
+    assert found.violations_count == 0, f"{page.url}, {scheme}: {found.generate_report()}"

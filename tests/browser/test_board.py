@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from browser.board_view import SNAPSHOT, VISIT, Holds, below, expected, random_state, read_table
-from browser.conftest import Site, Watched
-from playwright.sync_api import Page, Route, expect
+from browser.conftest import Site, Watched, check_axe
+from playwright.sync_api import Page, expect
 
 BOARD = "ue/ue-wide-v1/index.html"
 UNLEARNING = "unlearning/unlearning-tiny-v1/index.html"
@@ -27,11 +26,6 @@ QUERIES: list[tuple[str, Holds]] = [
     ("seeds=3", lambda table, row: table.shown(row, "seeds") == 3),
     ("no such words at all", lambda *_: False),
 ]
-
-
-@pytest.fixture(scope="module")
-def site(board_site: Site) -> Site:
-    return board_site
 
 
 def snapshot(page: Page) -> dict[str, Any]:
@@ -219,23 +213,37 @@ def test_the_keyboard_alone_does_everything(watched: Watched) -> None:
     expect(page.get_by_text("1 row selected")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("board", [BOARD, UNLEARNING])
-def test_axe_finds_nothing_with_every_panel_open(watched: Watched, board: str, scheme: str) -> None:
-    page = watched.open(
-        f"{board}#q=accuracy%3C99+-color:x&complete=1",
-        viewport={"width": 1280, "height": 900},
-        color_scheme=scheme,
-    )
+def test_axe_finds_nothing_with_every_panel_open(watched: Watched, board: str) -> None:
+    page = watched.open(f"{board}#q=accuracy%3C99+-color:x&complete=1", viewport={"width": 1280, "height": 900})
     opened(page, "Filters", "Columns", "Export and cite", "Verify")
     page.locator("#board .pick input:visible").first.check()
     page.get_by_role("button", name="Verify in this browser").click()
     expect(page.locator(".found-words.holds")).to_be_visible()
-    found = Axe().run(page, options={"preload": False})
-    assert found.violations_count == 0, found.generate_report()
+    check_axe(page, "light")
+    check_axe(page, "dark")
     page.set_viewport_size({"width": 320, "height": 800})
     expect(page.locator(".framed.fits")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+
+
+def test_on_paper_no_tool_is_left(watched: Watched) -> None:
+    page = watched.open(BOARD)
+    assert page.locator(".pick:visible, .chart-files:visible, .tools:visible").count() > 3
+    page.emulate_media(media="print")
+    assert page.locator(".pick:visible, .chart-files:visible, .tools:visible, .mark:visible").count() == 0
+    assert page.locator("#board tbody tr:visible").count() > 5
+
+
+def test_words_stand_beside_their_box(watched: Watched) -> None:
+    page = watched.open(BOARD)
+    opened(page, "Columns", "Export and cite")
+    gaps = page.locator(".panel label.check, .panel fieldset label").evaluate_all("""labels => labels.map((label) => {
+        const [box, words] = [label.querySelector("input"), label.querySelector("span") || label];
+        return Math.abs(box.getBoundingClientRect().top - words.getBoundingClientRect().top);
+    })""")
+    assert len(gaps) > 10
+    assert max(gaps) < 10
 
 
 @pytest.mark.parametrize("width", [360, 1440])
@@ -257,23 +265,8 @@ def test_the_header_and_the_method_stay_in_view(watched: Watched, width: int) ->
         assert cell_box["left"] == pytest.approx(frame["left"], abs=1)
 
 
-def brushed(route: Route) -> None:
-    """Serve the board with a parameter `brush` in its trade-off chart and slugs in the chart's rows."""
-    text = route.fetch().text()
-    found = re.search(r'id="tradeoff-spec">(.*?)</script>', text, re.DOTALL)
-    assert found is not None
-    spec = json.loads(found[1])
-    spec["params"] = [{"name": "brush", "select": {"type": "interval"}, "views": ["tradeoff_dots"]}]
-    for row in next(iter(spec["datasets"].values())):
-        row["slug"] = {"LSP": "lsp-wide", "OPS": "ops-wide", "EM": "em-wide"}.get(row["name"].split()[0], "clean-wide")
-    changed = json.dumps(spec).replace("<", "\\u003c")
-    route.fulfill(body=text.replace(found[1], changed), content_type="text/html; charset=utf-8")
-
-
-def test_brushing_a_chart_selects_its_rows(watched: Watched, site: Site) -> None:
-    page = watched.open("404.html", viewport={"width": 1280, "height": 900})
-    page.route(f"**/{BOARD}", brushed)
-    page.goto(site.url + BOARD)
+def test_brushing_a_chart_selects_its_rows(watched: Watched) -> None:
+    page = watched.open(BOARD, viewport={"width": 1280, "height": 900})
     drawing = page.locator("#tradeoff .drawing")
     drawing.scroll_into_view_if_needed()
     expect(drawing).to_have_attribute("data-live", "yes")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from browser.board_view import VISIT
-from browser.conftest import BIBTEX, HOSTILE_NAMES, Site, Watched
+from browser.conftest import BIBTEX, HOSTILE_NAMES, Watched
 from playwright.sync_api import Page, expect
 
 from bench.leaderboard.citation import board_digest
@@ -59,11 +59,6 @@ LATEX_BACK = {
     r"$\pm$": "\u00b1",
     r"\,": "\u202f",
 }
-
-
-@pytest.fixture(scope="module")
-def site(board_site: Site) -> Site:
-    return board_site
 
 
 def export(page: Page, label: str) -> str:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from browser.conftest import Watched
+from browser.conftest import Watched, check_axe
 from playwright.sync_api import Page, expect
 
 from bench.leaderboard.compare_page import compare_contexts
@@ -53,7 +52,7 @@ def build(name: str, out: Path) -> Real:
     protocol = load_any_protocol(name)
     sources = protocol_sources(ROOT, protocol)
     facts = board_facts(sources, protocol)
-    context = compare_contexts(sources)[0]
+    context = compare_contexts(sources, protocol)[0]
     assets = static_assets(b"")
     page = Renderer(str, assets).render("pages/compare.html", context)
     for path, content in {context.path: page, **{item.path: item.content for item in assets.values()}}.items():
@@ -195,8 +194,7 @@ def test_the_filled_page_fits_and_passes_axe(watched: Watched, real: dict[str, R
     for details in page.locator("#compare-result details, #pairs ~ details").all():
         details.locator("summary").first.click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    found = Axe().run(page, options={"preload": False})
-    assert found.violations_count == 0, found.generate_report()
+    check_axe(page, scheme)
 
 
 def test_the_plot_has_a_mark_for_every_difference(watched: Watched, real: dict[str, Real]) -> None:

@@ -27,11 +27,6 @@ CHECK = (
 )
 
 
-@pytest.fixture(scope="module")
-def site(board_site: Site) -> Site:
-    return board_site
-
-
 def smallest_results() -> list[Path]:
     """The smallest stored result of each protocol."""
     found: dict[str, Path] = {}

@@ -59,7 +59,7 @@ def test_rows_are_what_keeps_accuracy_what_does_not_references_and_the_rest(both
     starts = [
         "Within 1 percentage point of the accuracy of retraining",
         "1 GD tuning on retained data",
-        "Lose more accuracy than that",
+        "Lose more than 1 percentage point of accuracy",
         "2 GA tuning on retained data",
         "References: what every method is read against",
         "original ORIGINAL reference",
