@@ -147,7 +147,8 @@ def _plain(color: str) -> str:
 def differences(mine: Drawing, theirs: Drawing, *, tolerance: float = 0.02) -> list[str]:
     """Return how two drawings differ: in size, in a text, or in a shape by more pixels than the tolerance."""
     found = [f"size {mine.width, mine.height} is not {theirs.width, theirs.height}"] * (
-        (mine.width, mine.height) != (theirs.width, theirs.height)
+        # The library rounds up a size that lies within a rounding error of a whole number, so one pixel says nothing.
+        max(abs(mine.width - theirs.width), abs(mine.height - theirs.height)) > 1
     )
     found += _unmatched(
         [((item.text, item.anchor, item.turned, item.size), [(item.x, item.y)]) for item in mine.texts],
