@@ -80,6 +80,10 @@ def standings(sources: Sources, protocol: Protocol) -> tuple[list[Standing], int
 
 def ranked_values(sources: Sources, protocol: Protocol) -> pd.DataFrame:
     """Return what a board ranks by: a row a seed, a column an entry, NaN where a seed was not run."""
+    return sources.memory.at_hand(f"ranked {protocol.id}", lambda: _ranked_values(sources, protocol))
+
+
+def _ranked_values(sources: Sources, protocol: Protocol) -> pd.DataFrame:
     entries = [pair for pair in shown_results(sources, protocol) if pair[0].role == "entry"]
     return wide_frame(seed_frame(entries), metric=PRIMARY.key, condition=protocol.primary.label)
 

@@ -16,13 +16,16 @@ from typing import ClassVar
 from bench.errors import ControlOutOfBand
 from bench.leaderboard import drawing
 from bench.leaderboard.canaries import out_of_band
-from bench.leaderboard.crew import spread
+from bench.leaderboard.crew import WORTH_A_CREW, spread
 from bench.leaderboard.environment import Renderer, source_files, static_assets
 from bench.leaderboard.pages import SCOPES, Scope, Unit, named_paths, units
 from bench.leaderboard.publishing import Publisher, differences, publisher_of
 from bench.leaderboard.sources import Sources, protocol_digest, read_sources
 from bench.records import canonical_bytes
 from bench.unlearning_protocol import AnyProtocol
+
+RESULTS_A_TASK = 5
+"""Results that are as much work as what a crew counts by."""
 
 Protocols = Mapping[str, AnyProtocol] | None
 LIBRARIES = ("altair", "jinja2", "numpy", "pandas", "pydantic", "scipy", "vl-convert-python")
@@ -140,7 +143,12 @@ class Workshop:
 
     def make(self, names: Sequence[str]) -> Iterator[Mapping[str, bytes]]:
         """Yield the files of units, in the order of their names; in several processes where there are many."""
-        return spread(_make, names, prepare=self.reopen, alone=self._make)
+        scopes = [unit.scope for unit in self.units.values()]
+        peers = max((scopes.count(self.units[name].scope) for name in names[:1]), default=1)
+        # A board is as much work as the results on it: few names can be worth a crew.
+        results = sum(len(entry.results) for entry in self.sources.submissions) * len(names) // peers
+        worth_it = len(names) > 1 and results >= RESULTS_A_TASK * WORTH_A_CREW
+        return spread(_make, names, prepare=self.reopen, alone=self._make, worth_it=worth_it)
 
     def _make(self, name: str) -> Mapping[str, bytes]:
         return self.units[name].make(self.renderer)

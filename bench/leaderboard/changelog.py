@@ -46,7 +46,7 @@ def newest_changes(histories: Sequence[BoardHistory], limit: int, *, track: str 
         for change in history.changes
         if track in ("", history.protocol.track)
     ]
-    pairs.sort(key=lambda pair: (pair[1].protocol.id, pair[1].entry.slug, pair[1].stored.result.id))
+    pairs.sort(key=lambda pair: (pair[1].protocol.id, pair[1].entry.slug, pair[1].stored.head.id))
     pairs.sort(key=lambda pair: pair[1].moment, reverse=True)
     return [change_line(history, change) for history, change in pairs[:limit]]
 

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TypeVar
 
-WORTH_A_CREW = 100
+WORTH_A_CREW = 200
 """Below this number of tasks, starting processes costs more than they save."""
 
 Task = TypeVar("Task")
@@ -22,21 +22,24 @@ def spread(
     *,
     prepare: Callable[[], None] | None = None,
     alone: Callable[[Task], Done] | None = None,
+    worth_it: bool | None = None,
 ) -> Iterator[Done]:
     """Yield what `work` makes of each task, in their order; in processes of their own where it is worth it.
 
     work: a function of a module; prepare: called once in each process before. alone: used instead in this process
-    where the tasks are few. An error of a task is raised where its outcome would be.
+    where it is not worth it. worth_it: whether it is, None to go by the number of tasks. An error of a task is raised
+    where its outcome would be.
     """
     workers = min(8, os.cpu_count() or 1)
-    if len(tasks) < WORTH_A_CREW or workers == 1:
+    large = len(tasks) >= WORTH_A_CREW if worth_it is None else worth_it
+    if not large or workers == 1:
         if alone is None and prepare is not None:
             prepare()
         yield from map(alone or work, tasks)
         return
     # Fresh interpreters: a copy of this one could inherit locks that a thread of a library holds.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=prepare or _nothing) as pool:
-        yield from pool.map(work, tasks, chunksize=max(1, len(tasks) // (workers * 16)))
+        yield from pool.map(work, tasks, chunksize=max(1, len(tasks) // (workers * 64)))
 
 
 def _nothing() -> None:

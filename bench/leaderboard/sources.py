@@ -6,7 +6,7 @@ May import the shelf and the records; never torch.
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, wraps
+from functools import cache, cached_property, wraps
 from pathlib import Path
 from typing import Generic, Literal, TypeVar, get_type_hints
 
@@ -243,12 +243,12 @@ def remembered(work_out: Callable[[Sources, ProtocolOf], Value]) -> Callable[[So
 
     The function returns what pydantic can write and read: data classes, records, tuples, numbers and texts.
     """
+    name = f"{work_out.__module__}.{work_out.__qualname__}"
+    kind = cache(lambda: get_type_hints(work_out)["return"])
 
     @wraps(work_out)
     def recall(sources: Sources, protocol: ProtocolOf) -> Value:
-        name = f"{work_out.__module__}.{work_out.__qualname__}"
-        kind = get_type_hints(work_out)["return"]
-        found: Value = sources.memory.recall(name, sources.state(protocol), kind, lambda: work_out(sources, protocol))
+        found: Value = sources.memory.recall(name, sources.state(protocol), kind(), lambda: work_out(sources, protocol))
         return found
 
     return recall

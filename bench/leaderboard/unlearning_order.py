@@ -117,6 +117,10 @@ def standings(sources: Sources, protocol: UnlearningProtocol) -> dict[str, Place
 
 def ranked_values(sources: Sources, protocol: UnlearningProtocol) -> dict[bool, pd.DataFrame]:
     """Return what each group is ranked by, a row a seed, a column an entry; first those that keep accuracy (True)."""
+    return sources.memory.at_hand(f"ranked {protocol.id}", lambda: _ranked_values(sources, protocol))
+
+
+def _ranked_values(sources: Sources, protocol: UnlearningProtocol) -> dict[bool, pd.DataFrame]:
     groups: dict[bool, dict[str, Measurement]] = {True: {}, False: {}}
     for entry in sources.unlearning_entries:
         found = ranked_distance(entry, protocol)
