@@ -1,12 +1,14 @@
 """Shelf: what lies below `submissions/`, known by its content, and opened only where a page needs it.
 
 A result is checked in full when its bytes are seen for the first time. What the boards must know before they open it is
-then kept in `.bench/site/shelf.json` under the digest of those bytes, so that a site of thousands of results is read
-in a moment. Imports the records; never torch, never pandas.
+then kept in `.bench/site/shelf.json` under the digest of those bytes, and files that nobody touched since are not even
+opened, so that a site of thousands of results is read in a moment. Imports the records; never torch, never pandas.
 """
 
 import hashlib
-from collections.abc import Sequence
+import os
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +29,9 @@ from bench.submission import MANIFEST_NAME, MANIFESTS, AnyManifest, parse_any_ma
 from bench.untrusted import read_untrusted
 
 INDEX = "shelf.json"
+JUST_NOW = 2_000_000_000
+"""Nanoseconds within which two changes of a file may bear one time."""
+
 OPEN_AT_ONCE = 512
 """Results that a process keeps open; a large one takes about a megabyte."""
 
@@ -61,8 +66,12 @@ class Head(Record):
 
 
 class Kept(Record):
-    """A submission as the index keeps it: its manifest as JSON and the heads of its results by path."""
+    """A submission as the index keeps it: its manifest as JSON and the heads of its results.
 
+    stamp: what was seen of its files from outside, empty where that says nothing; sources: as of `Shelf`.
+    """
+
+    stamp: str
     sources: tuple[str, str]
     track: Literal["ue", "unlearning"]
     manifest: str
@@ -129,19 +138,17 @@ def read_shelves(root: Path, cache: Path | None = None, *, code: str = "") -> tu
     Raises CorruptResult for a result that contradicts itself.
     """
     known = _load_index(cache, code)
-    found, left_out = [], []
-    for path in sorted((root / "submissions").glob(f"*/{MANIFEST_NAME}")):
-        try:
-            found.append(_survey(path.parent, known.get(path.parent.name)))
-        except (InvalidSubmission, RefusedArtifact, ValueError) as error:
-            left_out.append(f"submissions/{visible(path.parent.name)}: left out of the site: {_reason(path, error)}")
-    new = [item for item in found if item.unknown]
-    examined = spread(_examine, [(item.folder, item.manifest, item.unknown) for item in new])
-    heads = {item.folder: made for item, made in zip(new, examined, strict=True)}
-    shelves = [_shelf(item, heads.get(item.folder, {})) for item in found]
-    if cache is not None and (new or {shelf.folder.name for shelf in shelves} != set(known)):
-        _save_index(cache, code, shelves)
-    return shelves, left_out
+    folders = [path.parent for path in sorted((root / "submissions").glob(f"*/{MANIFEST_NAME}"))]
+    stamps = {folder.name: _stamp(folder) for folder in folders} if cache is not None else {}
+    untouched = {name for name, stamp in stamps.items() if stamp and name in known and known[name].stamp == stamp}
+    tasks = [(folder, known.get(folder.name)) for folder in folders if folder.name not in untouched]
+    read = dict(zip([folder.name for folder, _ in tasks], spread(_read, tasks), strict=True))
+    read |= {folder.name: _recalled(folder, known[folder.name]) for folder in folders if folder.name in untouched}
+    found = [read[folder.name] for folder in folders]
+    shelves = [item for item in found if isinstance(item, Shelf)]
+    if cache is not None and (tasks or len(shelves) != len(known)):
+        _save_index(cache, code, shelves, stamps)
+    return shelves, [item for item in found if isinstance(item, str)]
 
 
 def read_shelf(folder: Path, protocol: str | None = None) -> Shelf:
@@ -149,8 +156,45 @@ def read_shelf(folder: Path, protocol: str | None = None) -> Shelf:
 
     Raises CorruptResult, and for the manifest what `bench.submission.read_manifest` and `parse_any_manifest` do.
     """
-    item = _survey(folder, None, protocol)
-    return _shelf(item, _examine((folder, item.manifest, item.unknown)))
+    return _shelf(_survey(folder, None, protocol))
+
+
+def _read(task: tuple[Path, Kept | None]) -> Shelf | str:
+    """Return what lies in a folder, or why it cannot be read. Raises CorruptResult."""
+    folder, kept = task
+    try:
+        return _shelf(_survey(folder, kept))
+    except (InvalidSubmission, RefusedArtifact, ValueError) as error:
+        name = f"submissions/{visible(folder.name)}"
+        return f"{name}: left out of the site: {_reason(folder / MANIFEST_NAME, error)}"
+
+
+def _recalled(folder: Path, kept: Kept) -> Shelf:
+    manifest = MANIFESTS[kept.track].model_validate_json(kept.manifest)
+    return Shelf(folder, manifest, kept.sources, tuple(Shelved(folder, head) for head in kept.heads))
+
+
+def _stamp(folder: Path) -> str:
+    """Return what changes whenever a file of a folder does; empty where one changed just now, and may change unseen.
+
+    Of every file its name, number, size and times: the time of its last change cannot be set by a program.
+    """
+    now = time.time_ns()
+    own = (folder / name for name in (MANIFEST_NAME, LEDGER_NAME))
+    seen = [(path.name, path.lstat()) for path in own if os.path.lexists(path)]
+    for part in _listed(folder / "results"):
+        seen += [(f"{part.name}/{item.name}", item.stat(follow_symlinks=False)) for item in _listed(part.path)]
+    if any(now - found.st_ctime_ns < JUST_NOW for _, found in seen):
+        return ""
+    lines = (f"{name} {at.st_ino} {at.st_size} {at.st_mtime_ns} {at.st_ctime_ns} {at.st_mode}" for name, at in seen)
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+def _listed(folder: os.PathLike[str] | str) -> list[os.DirEntry[str]]:
+    try:
+        return sorted(os.scandir(folder), key=lambda item: item.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 @dataclass(frozen=True)
@@ -179,13 +223,6 @@ def _survey(folder: Path, kept: Kept | None, protocol: str | None = None) -> _Su
     return _Surveyed(folder, MANIFESTS[kept.track].model_validate_json(kept.manifest), sources, files, known)
 
 
-def _examine(task: tuple[Path, AnyManifest, Sequence[str]]) -> dict[str, Head]:
-    """Check results of one folder in full and return what is to be known of them, by path."""
-    folder, manifest, paths = task
-    ledger = read_ledger(folder)
-    return {path: _head(folder, path, manifest, ledger) for path in paths}
-
-
 def _head(folder: Path, name: str, manifest: AnyManifest, ledger: Ledger) -> Head:
     path = folder / name
     document, recorded = stored_bytes(path)  # once: what is checked is what is digested
@@ -204,7 +241,10 @@ def _head(folder: Path, name: str, manifest: AnyManifest, ledger: Ledger) -> Hea
     )
 
 
-def _shelf(item: _Surveyed, new: dict[str, Head]) -> Shelf:
+def _shelf(item: _Surveyed) -> Shelf:
+    """Check in full what no index speaks of."""
+    ledger = read_ledger(item.folder) if item.unknown else Ledger()
+    new = {path: _head(item.folder, path, item.manifest, ledger) for path in item.unknown}
     heads = [item.known.get(path) or new[path] for path in item.files]
     return Shelf(item.folder, item.manifest, item.sources, tuple(Shelved(item.folder, head) for head in heads))
 
@@ -256,9 +296,10 @@ def _load_index(cache: Path | None, code: str) -> dict[str, Kept]:
     return index.folders if index.code == code else {}
 
 
-def _save_index(cache: Path, code: str, shelves: Sequence[Shelf]) -> None:
+def _save_index(cache: Path, code: str, shelves: Sequence[Shelf], stamps: Mapping[str, str]) -> None:
     folders = {
         shelf.folder.name: Kept(
+            stamp=stamps[shelf.folder.name],
             sources=shelf.sources,
             track=shelf.manifest.track,
             manifest=shelf.manifest.model_dump_json(by_alias=True),
