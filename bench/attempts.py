@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from bench.errors import UsageProblem
+from bench.files import remove_leftovers
 from bench.ledger import (
     Action,
     AnnotationLine,
@@ -35,6 +36,7 @@ def record_lock(folder: Path) -> Iterator[None]:
     path = place.parent.parent / LOCKS / f"{place.name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path):
+        remove_leftovers(folder)
         yield
 
 
@@ -51,6 +53,8 @@ def store_result(result: Result, run: Run, folder: Path) -> Path:
 
 def enter_stored(folder: Path) -> tuple[EvaluationLine, ...]:
     """Enter the runs of stored results that the ledger does not have, told as imported; return the new lines."""
+    if not _missing(folder):  # a record that is whole is only read, so that it may lie where nothing can be written
+        return ()
     with record_lock(folder):
         return _enter(folder, fresh="")
 
@@ -95,15 +99,20 @@ def _annotation(result: str, *, reason: str, by: str, action: Action) -> Annotat
         raise UsageProblem(f"cannot be written: by {quoted(by)}, reason {quoted(reason)}; {remedy}") from error
 
 
-def _enter(folder: Path, *, fresh: str) -> tuple[EvaluationLine, ...]:
-    """Append the runs that are not in the ledger, oldest first; fresh: seal of the run that ended just now."""
+def _missing(folder: Path) -> list[tuple[Result, Run]]:
+    """Return the runs of stored results that the ledger does not have."""
     known = {(line.result, line.run) for line in read_ledger(folder).evaluations}
-    missing = [
-        (run.seal == fresh, run.ended, run.seal, stored.result, run)
+    return [
+        (stored.result, run)
         for stored in load_results(folder)
         for run in stored.runs
         if (stored.result.id, run.seal) not in known
     ]
+
+
+def _enter(folder: Path, *, fresh: str) -> tuple[EvaluationLine, ...]:
+    """Append the runs that are not in the ledger, oldest first; fresh: seal of the run that ended just now."""
+    missing = [(run.seal == fresh, run.ended, run.seal, result, run) for result, run in _missing(folder)]
     added = [
         evaluation_line(
             result, run, origin="evaluated" if is_fresh else "imported", at=now() if is_fresh else run.ended

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.execution.cache import CachedCell
 from bench.leaderboard.publishing import LISTING
+from bench.ledger import LEDGER_NAME, read_ledger
 from bench.store import read_runs
 
 EVALUATION = ("submissions", ".bench/cells")
@@ -36,15 +37,18 @@ def leftovers(root: Path) -> list[str]:
 def content(root: Path, *folders: str) -> dict[str, object]:
     """Return what lies below folders, by path, without times and costs, which differ from run to run.
 
-    A finished cell stands for itself, a runs file for the ids that its runs found, the cost of a kit for its fields,
-    any other file for its bytes.
+    A finished cell stands for itself, a runs file for the ids that its runs found, a ledger for the results that it has
+    a line of, the cost of a kit for its fields, any other file for its bytes.
     Raises ValidationError and CorruptResult for a file that is not whole.
     """
-    return {
-        name: _meaning(root / name, raw)
-        for name, raw in files(root, *folders).items()
-        if not name.endswith(LISTING)  # names what is still to come while a rendering goes on
-    }
+    found: dict[str, object] = {}
+    for name, raw in files(root, *folders).items():
+        if name.endswith(LEDGER_NAME):
+            lines = read_ledger((root / name).parent).evaluations
+            found |= {f"{name} {line.result}": (line.protocol, line.tier, line.key, line.value) for line in lines}
+        elif not name.endswith(LISTING):  # names what is still to come while a rendering goes on
+            found[name] = _meaning(root / name, raw)
+    return found
 
 
 def _meaning(path: Path, raw: bytes) -> object:
@@ -60,9 +64,11 @@ def _meaning(path: Path, raw: bytes) -> object:
 
 
 def forget(root: Path, *folders: str) -> None:
-    """Remove folders, and the results below `submissions`, so that everything is to be done again."""
+    """Remove folders, and the record below `submissions`, so that everything is to be done again."""
     for folder in folders:
         if folder == "submissions":
+            for ledger in (root / folder).glob(f"*/{LEDGER_NAME}"):
+                ledger.unlink()
             for results in (root / folder).glob("*/results"):
                 shutil.rmtree(results)
         else:
