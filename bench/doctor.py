@@ -30,6 +30,7 @@ PACKAGES = (
     "numpy",
     "pandas",
     "pillow",
+    "pyarrow",
     "pydantic",
     "rfc8785",
     "rich",

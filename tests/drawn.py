@@ -156,8 +156,8 @@ def differences(mine: Drawing, theirs: Drawing, *, tolerance: float = 0.02) -> l
         tolerance,
     )
     found += _unmatched(
-        [(item.look, _canonical(item.corners)) for item in mine.shapes],
-        [(item.look, _canonical(item.corners)) for item in theirs.shapes],
+        [(item.look, _canonical(item.corners)) for item in mine.shapes if not _unseen(item, tolerance)],
+        [(item.look, _canonical(item.corners)) for item in theirs.shapes if not _unseen(item, tolerance)],
         tolerance,
     )
     if [color for _, color in mine.stops] != [color for _, color in theirs.stops]:
@@ -166,6 +166,12 @@ def differences(mine: Drawing, theirs: Drawing, *, tolerance: float = 0.02) -> l
         f"stop at {a}, not {b}" for (a, _), (b, _) in zip(mine.stops, theirs.stops, strict=False) if abs(a - b) > 0.001
     ]
     return found
+
+
+def _unseen(shape: Shape, tolerance: float) -> bool:
+    """Say whether a shape has no extent that counts, such as an interval of a millionth: one of both leaves it out."""
+    across, down = zip(*shape.corners, strict=True) if shape.corners else ((0.0,), (0.0,))
+    return max(max(across) - min(across), max(down) - min(down)) < tolerance
 
 
 def _canonical(corners: tuple[tuple[float, float], ...]) -> list[tuple[float, float]]:

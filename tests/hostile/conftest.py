@@ -15,6 +15,8 @@ from checkpoint_corpus import write_checkpoint_submission
 from submission_factory import _PROTOCOL, make_submission
 from unlearned import PROTOCOL_ID, protocol_text
 
+from bench.attempts import enter_stored
+
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY_LIMIT_MEGABYTES = 512
 _LARGEST: dict[str, tuple[float, str]] = {}
@@ -101,6 +103,8 @@ def valid(tmp_path_factory, protocols) -> dict[str, Path]:
         source = ROOT / "submissions" / "clean"
         shutil.copytree(source, results / "submissions" / "clean")
         shutil.rmtree(results / "submissions" / "clean" / "results" / "ue-cifar10-mini-v1")
+        (results / "submissions" / "clean" / "ledger.jsonl").unlink()
+        enter_stored(results / "submissions" / "clean")
     finally:
         del os.environ["BENCH_PROTOCOLS"]
     return {"ue": ue, "unlearning": unlearning, "results": results}

@@ -42,21 +42,26 @@ class Continuous:
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """Names to stripes of equal width, in order. banded: whether marks fill their stripe or lie in its middle."""
+    """Names to stripes of equal width, in order. banded: whether marks fill their stripe or lie in its middle.
+
+    start: of the first stripe, a rounding error beside 0. Sums are made in the order of the library, whose ticks lie on
+    whole pixels: the last bit decides between two of them.
+    """
 
     names: tuple[Any, ...]
     step: float
     banded: bool
     index: Mapping[Any, int]
+    start: float = 0.0
 
     def __call__(self, value: Any) -> float:
         """Return the middle of a name's stripe, in pixels."""
-        return (self.index[value] + 0.5) * self.step
+        return self.start + self.step * self.index[value] + 0.5 * self.step
 
     def places(self, values: Sequence[Any]) -> list[float]:
         """Return the middles of the stripes of names, in pixels."""
-        step, index = self.step, self.index
-        return [(index[value] + 0.5) * step for value in values]
+        step, index, start, half = self.step, self.index, self.start, 0.5 * self.step
+        return [start + step * index[value] + half for value in values]
 
 
 Place = Continuous | Bands
@@ -181,4 +186,6 @@ def _bands(layers: list[Layer], axis: str, length: float) -> Bands:
         names = tuple(name for name in dict.fromkeys(orders[0]) if name in present)
     demand(names, f"no names on {axis}")
     banded = any(layer.mark in DISCRETE_BARS for layer in layers)
-    return Bands(names, length / len(names), banded, {name: index for index, name in enumerate(names)})
+    step = length / len(names)
+    start = (length - step * len(names)) * 0.5
+    return Bands(names, step, banded, {name: index for index, name in enumerate(names)}, start)
