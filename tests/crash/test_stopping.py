@@ -21,11 +21,15 @@ CHALLENGE = ("challenge", "unlearning-small-v1", "--jobs", "2")
 
 
 @pytest.fixture(autouse=True)
-def _hears_ctrl_c() -> Iterator[None]:
-    """Undo that a shell lets what it runs in the background ignore Ctrl-C: programs started from here inherit it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def _hears_signals() -> Iterator[None]:
+    """Undo that a shell lets what it runs in the background ignore Ctrl-C, and `nohup` the end of a terminal.
+
+    Programs started from here inherit it.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler), signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
-    signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, before[0])
+    signal.signal(signal.SIGHUP, before[1])
 
 
 def start(root: Path, *arguments: str) -> "subprocess.Popen[str]":
