@@ -156,8 +156,8 @@ def differences(mine: Drawing, theirs: Drawing, *, tolerance: float = 0.02) -> l
         tolerance,
     )
     found += _unmatched(
-        [(item.look, _canonical(item.corners)) for item in mine.shapes if not _unseen(item, tolerance)],
-        [(item.look, _canonical(item.corners)) for item in theirs.shapes if not _unseen(item, tolerance)],
+        _seen(mine, tolerance),
+        _seen(theirs, tolerance),
         tolerance,
     )
     if [color for _, color in mine.stops] != [color for _, color in theirs.stops]:
@@ -165,6 +165,17 @@ def differences(mine: Drawing, theirs: Drawing, *, tolerance: float = 0.02) -> l
     found += [
         f"stop at {a}, not {b}" for (a, _), (b, _) in zip(mine.stops, theirs.stops, strict=False) if abs(a - b) > 0.001
     ]
+    return found
+
+
+def _seen(drawing: Drawing, tolerance: float) -> list:  # type: ignore[type-arg]
+    """Return the shapes that one can see; of those that lie on each other one, for the painter draws no mark twice."""
+    found: list[tuple[object, list[tuple[float, float]]]] = []
+    for item in drawing.shapes:
+        corners = _canonical(item.corners)
+        twice = any(look == item.look and _near(corners, other, tolerance) for look, other in found)
+        if not (twice or _unseen(item, tolerance)):
+            found.append((item.look, corners))
     return found
 
 

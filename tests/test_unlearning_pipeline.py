@@ -116,6 +116,7 @@ def test_the_original_under_another_name_is_found(copy):
     folder = copy / "submissions" / "fog"
     shutil.copytree(copy / "submissions" / "original", folder)
     shutil.rmtree(folder / "results")
+    (folder / "ledger.jsonl").unlink()
     text = (folder / "submission.toml").read_text().replace('slug = "original"', 'slug = "fog"')
     (folder / "submission.toml").write_text(text.replace('family = "reference"', 'family = "ascent"'))
     assert "is the original of its kit: nothing was unlearned" in run(copy, "validate", "submissions/fog")
@@ -130,6 +131,7 @@ def test_a_copy_of_another_submission_is_found(copy):
     folder = copy / "submissions" / "fog"
     shutil.copytree(copy / "submissions" / "gd", folder)
     shutil.rmtree(folder / "results")
+    (folder / "ledger.jsonl").unlink()
     text = (folder / "submission.toml").read_text()
     (folder / "submission.toml").write_text(text.replace('slug = "gd"', 'slug = "fog"'))
     run(copy, "evaluate", "submissions/fog")
