@@ -67,11 +67,13 @@ def verify(paths: Paths = None, against: Against = None, as_json: Json = False, 
 
 
 def _say_canaries(root: Path) -> None:
-    """Print the controls that are out of band."""
-    from bench.leaderboard.canaries import out_of_band
+    """Print how the controls stand, which are out of band, and which boards have none."""
+    from bench.leaderboard.canaries import canaries, out_of_band, summary, uncontrolled
     from bench.leaderboard.sources import read_sources
 
-    for line in out_of_band(read_sources(root)):
+    sources = read_sources(root)
+    told = [*out_of_band(sources), *uncontrolled(sources)]
+    for line in [*told, summary(sources)] if canaries(sources) else told:
         typer.echo(line, err=True)
 
 

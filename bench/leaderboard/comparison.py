@@ -14,11 +14,12 @@ import pandas as pd
 from bench.leaderboard import board, unlearning_order
 from bench.leaderboard.families import all_pairs
 from bench.leaderboard.frame import per_seed, seeds_of
-from bench.leaderboard.paired import LEVEL, Paired, compare_paired, detectable, holm, least_seeds
+from bench.leaderboard.paired import LEVEL, Paired, compare_paired, detectable, least_seeds
 from bench.leaderboard.ranking import rank_text
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
 from bench.leaderboard.wording import condition_words, probe_words
 from bench.metrics.catalog import METRICS, Metric
+from bench.metrics.gus_statistics import holm
 from bench.protocol import Protocol
 from bench.results import Result
 from bench.unlearning_protocol import AnyProtocol, UnlearningProtocol

@@ -8,30 +8,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from bench.leaderboard.attempts import attempt_words
 from bench.leaderboard.shelf import Shelved
-from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
+from bench.leaderboard.sources import Entry, Sources
 from bench.protocol import Protocol
 from bench.results import CellResult, Result
-from bench.unlearning_protocol import UnlearningProtocol
 
-MEASUREMENT_COLUMNS = (
-    "protocol",
-    "slug",
-    "role",
-    "tier",
-    "result",
-    "attempt",
-    "condition",
-    "primary",
-    "metric",
-    "status",
-    "reason",
-    "mean",
-    "low",
-    "high",
-    "n",
-)
 SEED_COLUMNS = ("protocol", "slug", "role", "tier", "condition", "metric", "seed", "value")
 
 OFFICIAL_METRICS = ("ud_official", "ud_official_start")
@@ -51,30 +32,6 @@ def shown_results(sources: Sources, protocol: Protocol) -> list[tuple[Entry, She
     """Return the results that a protocol's board shows, by slug."""
     pairs = ((entry, entry.shown(protocol)) for entry in sources.on_board(protocol))
     return [(entry, stored) for entry, stored in pairs if stored is not None]
-
-
-def measurement_frame(sources: Sources, protocol: Protocol) -> pd.DataFrame:
-    """Return one row for each shown measurement of a board; a missing mean or bound is NaN, with a status."""
-    rows = [
-        row for entry, stored in shown_results(sources, protocol) for row in _measurement_rows(entry, stored.result)
-    ]
-    return pd.DataFrame(rows, columns=list(MEASUREMENT_COLUMNS)).astype({"mean": float, "low": float, "high": float})
-
-
-def checkpoint_frame(sources: Sources, protocol: UnlearningProtocol) -> pd.DataFrame:
-    """Return one row for each shown measurement of a board of the unlearning track.
-
-    over: `seeds` for a mean over seeds, `items` for a value that takes the items of all seeds together, whose n is
-    unknown here and 0.
-    """
-    rows = [
-        row
-        for entry in sources.unlearning_entries
-        if (stored := entry.shown(protocol)) is not None
-        for row in _measurement_rows(entry, stored.result)
-    ]
-    columns = [*MEASUREMENT_COLUMNS, "over"]
-    return pd.DataFrame(rows, columns=columns).astype({"mean": float, "low": float, "high": float})
 
 
 def seed_frame(shown: Iterable[tuple[Entry, Shelved]]) -> pd.DataFrame:
@@ -143,31 +100,6 @@ def cells_of(result: Result, condition: str) -> list[CellResult]:
     """Return the cells of a condition, by seed."""
     cells = (cell for cell in result.training_cells if cell.condition == condition)
     return sorted(cells, key=lambda cell: cell.seed)
-
-
-def _measurement_rows(entry: Entry | UnlearningEntry, result: Result) -> Iterable[dict[str, object]]:
-    primary = {condition.label for condition in result.subject.conditions if condition.primary}
-    for measurement in result.outcome.measurements:
-        pooled = measurement.pooled is not None
-        low, high = (measurement.pooled_ci95 if pooled else measurement.ci95) or (None, None)
-        yield {
-            "protocol": result.subject.protocol.id,
-            "slug": entry.slug,
-            "role": entry.role,
-            "tier": result.subject.tier,
-            "result": result.name,
-            "attempt": attempt_words(entry.ledger, result),
-            "condition": measurement.condition,
-            "primary": measurement.condition in primary,
-            "metric": measurement.metric,
-            "status": measurement.status,
-            "reason": measurement.reason or "",
-            "mean": measurement.pooled if pooled else measurement.mean,
-            "over": "items" if pooled else "seeds",
-            "low": low,
-            "high": high,
-            "n": len(measurement.per_seed or ()),
-        }
 
 
 def _seed_rows(entry: Entry, result: Result) -> Iterable[dict[str, object]]:

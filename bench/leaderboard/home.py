@@ -24,6 +24,7 @@ from bench.leaderboard.leaders import (
     unlearning_findings,
     unlearning_rows,
 )
+from bench.leaderboard.moments import first_moment
 from bench.leaderboard.page_contexts import (
     BoardLines,
     HomeContext,
@@ -333,7 +334,7 @@ def _points(
 def recent_results(sources: Sources) -> tuple[Recent, ...]:
     """Return the newest results that a board shows, by when a run first found them, newest first."""
     found = [
-        (first_found(stored), entry, protocol, stored)
+        (first_moment(stored), entry, protocol, stored)
         for protocol in sources.all_protocols
         for entry in sources.submissions
         if (stored := entry.shown(protocol)) is not None and stored.head.ends
@@ -341,11 +342,6 @@ def recent_results(sources: Sources) -> tuple[Recent, ...]:
     found.sort(key=lambda item: (item[1].slug, item[2].id))
     found.sort(key=lambda item: item[0], reverse=True)
     return tuple(_recent(moment, entry, protocol, stored) for moment, entry, protocol, stored in found[:MOST_RECENT])
-
-
-def first_found(stored: Shelved) -> str:
-    """Return when a run first ended with a result, ISO 8601; empty where no run is recorded."""
-    return min(stored.head.ends, default="")
 
 
 def _recent(moment: str, entry: Entry | UnlearningEntry, protocol: AnyProtocol, stored: Shelved) -> Recent:

@@ -4,7 +4,7 @@ Imports numpy and scipy; never pandas, never torch. docs/statistics.md says what
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -156,14 +156,3 @@ def detectable(paired: Paired, level: float) -> float | None:
     if paired.spread is None or len(paired.seeds) < least_seeds():
         return None
     return paired.spread * detectable_spreads(len(paired.seeds), level)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for all of them by Holm's step-down correction, in the order given."""
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted = [1.0] * len(p_values)
-    largest = 0.0
-    for position, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - position) * p_values[index]))
-        adjusted[index] = largest
-    return adjusted

@@ -81,6 +81,10 @@ class Stored(Generic[ManifestOf]):
         states: list[str] = [head.sha256 for head in heads if protocol is None or head.protocol == protocol.id]
         return hashlib.sha256("\n".join([*self.sources, *states]).encode()).hexdigest()
 
+    def speaks_of(self, protocol: AnyProtocol) -> bool:
+        """Say whether the submission has a result that names a protocol, whether or not a board may show it."""
+        return any(stored.head.protocol == protocol.id for stored in self.results)
+
     def belongs_on(self, protocol: AnyProtocol) -> bool:
         """Say whether the submission belongs on a protocol's board: it names it or has a result of it."""
         return protocol.id in self.manifest.protocols or self.shown(protocol) is not None
@@ -136,7 +140,9 @@ class Sources:
         """Return a digest of everything that a protocol's board is made from."""
         if protocol.id not in self._states:
             entries = self.entries if isinstance(protocol, Protocol) else self.unlearning_entries
-            states = [f"{entry.slug} {entry.state(protocol)}" for entry in entries if entry.belongs_on(protocol)]
+            # Also of those that the board does not show: its history and the file of all measurements tell of them.
+            speaking = (entry for entry in entries if entry.belongs_on(protocol) or entry.speaks_of(protocol))
+            states = [f"{entry.slug} {entry.state(protocol)}" for entry in speaking]
             # Checkpoints are read against references by keys, wherever those lie.
             if isinstance(protocol, UnlearningProtocol):
                 states.append(self.unlearning_references)
@@ -252,11 +258,6 @@ def remembered(work_out: Callable[[Sources, ProtocolOf], Value]) -> Callable[[So
         return found
 
     return recall
-
-
-def last_run(stored: Shelved) -> str:
-    """Return when the last run that found a result ended; empty where no run is recorded."""
-    return stored.head.ended
 
 
 def _read_text(path: Path) -> str:

@@ -27,7 +27,7 @@ from bench.leaderboard.history_figure import history_figures
 from bench.leaderboard.overview import build_overview
 from bench.leaderboard.ranking import Standing, rank_text
 from bench.leaderboard.shelf import Shelved
-from bench.leaderboard.sources import Entry, Sources, UnlearningEntry, last_run, protocol_digest
+from bench.leaderboard.sources import Entry, Sources, UnlearningEntry, protocol_digest
 from bench.leaderboard.wording import (
     DIRECTION_WORDS,
     FAMILY_WORDS,
@@ -273,7 +273,7 @@ def stored_row(sources: Sources, entry: Entry | UnlearningEntry, stored: Shelved
         state = "of another artifact, not on the board"
     else:
         state = "shown" if entry.shown(protocol) == stored else "superseded"
-    ended = time_words(last_run(stored))
+    ended = time_words(head.ended)
     return StoredRow(
         head.protocol,
         TIER_WORDS[head.tier],

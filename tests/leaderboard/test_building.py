@@ -104,6 +104,19 @@ def an_unreadable_one(load: Load) -> None:
     (load.root / "submissions/load-0002/submission.toml").write_text("slug = 3", encoding="utf-8")
 
 
+def a_result_of_a_board_that_the_manifest_left(load: Load) -> None:
+    """No board shows it, but the history of its protocol and the file of all measurements tell of it."""
+    path = load.root / "submissions/load-0004/submission.toml"
+    left, kept = load.ue[0].id, load.ue[1].id
+    text = path.read_text(encoding="utf-8").replace(f'["{left}", "{kept}"]', f'["{kept}"]')
+    before, artifact = text.split("[[artifact]]", 1)
+    tables = [part for part in artifact.split("[[artifact]]") if left not in part]
+    path.write_text("[[artifact]]".join([before, *tables]), encoding="utf-8")
+    load.render()
+    write_perturber(load.root, 4, load.ue[:1], edition=2)
+    path.write_text("[[artifact]]".join([before, *tables]), encoding="utf-8")
+
+
 def another_run(load: Load) -> None:
     stored = load_results(load.root / "submissions/load-0004")[0]
     path = stored.path.with_suffix(".runs.jsonl")
@@ -120,6 +133,7 @@ CHANGES = (
     a_submission_more,
     an_unreadable_one,
     another_run,
+    a_result_of_a_board_that_the_manifest_left,
 )
 
 

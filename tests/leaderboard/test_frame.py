@@ -3,21 +3,22 @@ from pathlib import Path
 import pytest
 from factories import CLEAN, HEX, Found, make_protocol, make_result, make_run, write_board, write_submission
 
-from bench.leaderboard.frame import learnable_counts, measurement_frame, sal_rows, seed_frame, shown_results, wide_frame
+from bench.leaderboard.exports.table import board_table
+from bench.leaderboard.frame import learnable_counts, sal_rows, seed_frame, shown_results, wide_frame
 from bench.leaderboard.sources import read_sources
 
 PRIMARY = "resnet-narrow/none"
 
 
-def test_measurement_frame_has_a_row_for_each_shown_measurement(tmp_path: Path) -> None:
+def test_a_board_table_has_a_value_for_each_shown_measurement(tmp_path: Path) -> None:
     protocol = write_board(tmp_path)
-    frame = measurement_frame(read_sources(tmp_path, protocols={protocol.id: protocol}), protocol)
-    assert len(frame) == 5 * (
-        7 + 2 + 8
-    )  # submissions with results; metrics, worst cases, and matched UD of the defended condition
-    fog = frame[(frame.slug == "fog") & (frame.metric == "test_accuracy") & frame.primary].iloc[0]
-    assert fog["mean"] == pytest.approx(0.105)
-    assert fog["low"] == pytest.approx(0.105 - 4.302653 * 0.005 / 3**0.5, abs=1e-6)  # t(2, 0.975) = 4.302653
+    table = board_table(read_sources(tmp_path, protocols={protocol.id: protocol}), protocol)
+    # Submissions with results; metrics, worst cases, and matched UD of the defended condition.
+    assert sum(len(row.values) for row in table.rows) == 5 * (7 + 2 + 8)
+    fog = next(row for row in table.rows if row.slug == "fog")
+    (found,) = (value for value in fog.values if value.metric == "test_accuracy" and value.primary)
+    assert found.mean == pytest.approx(0.105)
+    assert found.low == pytest.approx(0.105 - 4.302653 * 0.005 / 3**0.5, abs=1e-6)  # t(2, 0.975) = 4.302653
 
 
 def test_wide_frame_leaves_seeds_that_were_not_run_open(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from bench.leaderboard.changelog import MOST_MOVED, change_line, moved_sentence,
 from bench.leaderboard.history import MOST_DAYS, BoardHistory, Change, timeline_of
 from bench.leaderboard.history_figure import history_figures
 from bench.leaderboard.moments import first_moment, last_moment, moment_of
-from bench.leaderboard.sources import Entry, Sources, UnlearningEntry, last_run
+from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
 from bench.leaderboard.unlearning_order import standings as unlearning_standings
 from bench.protocol import Protocol, SeedCount
 from bench.results import Result
@@ -323,6 +323,6 @@ def test_last_run_of_sources_is_what_decides() -> None:
     fog = entry("fog", kept(MIDDLE, 5), kept(LOW, 2))
     shown = fog.shown(PROTOCOL)
     assert shown is not None
-    assert last_run(shown).startswith("2026-01-05")
+    assert shown.head.ended.startswith("2026-01-05")
     assert isinstance(history_of(fog).changes[0], Change)
     assert history_of(fog).shown_on("2026-01-31")["fog"] is shown

@@ -18,8 +18,9 @@ from bench.leaderboard.board import build_board
 from bench.leaderboard.building import build_files
 from bench.leaderboard.contexts import Board
 from bench.leaderboard.environment import FOOTER, MENU
-from bench.leaderboard.home import first_found, index_contexts, main_board, recent_results, ue_index_contexts
+from bench.leaderboard.home import index_contexts, main_board, recent_results, ue_index_contexts
 from bench.leaderboard.leaders import board_line, labels, leader_slugs, leads, ue_findings, unlearning_cautions
+from bench.leaderboard.moments import first_moment
 from bench.leaderboard.scales import EDGE, Point, build_scale, place
 from bench.leaderboard.sources import Sources, read_sources
 from bench.leaderboard.unlearning_board import build_board as build_unlearning_board
@@ -212,7 +213,7 @@ def test_a_result_is_as_old_as_the_first_run_that_found_it(tmp_path: Path) -> No
     runs = [make_run(ended="2026-02-09T10:00:00Z"), make_run(id="run-0", ended="2026-02-01T10:00:00Z")]
     write_submission(tmp_path, "fog", results=[(result, run) for run in runs])
     stored = read_sources(tmp_path, protocols={protocol.id: protocol}).entries[0].results[0]
-    assert first_found(stored) == "2026-02-01T10:00:00Z"
+    assert first_moment(stored) == "2026-02-01T10:00:00Z"
 
 
 def test_both_questions_stand_side_by_side(sources: Sources) -> None:

@@ -14,11 +14,11 @@ from bench.leaderboard.paired import (
     compare_paired,
     detectable,
     detectable_spreads,
-    holm,
     least_seeds,
     sign_flip_p,
     smallest_exact_p,
 )
+from bench.metrics.gus_statistics import holm
 
 SECOND = {0: 0.5, 1: 0.25, 2: 0.5, 3: 0.75}
 FIRST = {0: 0.25, 1: 0.25, 2: 0.25, 3: 0.25}
