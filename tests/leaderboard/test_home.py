@@ -133,6 +133,15 @@ def test_a_method_that_passes_at_the_price_of_accuracy_is_named_with_it(tmp_path
     )
 
 
+def test_retraining_that_too_few_seeds_leave_open_has_not_failed(tmp_path: Path) -> None:
+    write_unlearner(tmp_path, "original")
+    # Means of -0.15, 0 and 0.15: on the spot, and three networks cannot say so.
+    write_unlearner(tmp_path, "retrain", Left(gus=0.0, patch=0.1, share=1.0, wobble=0.15))
+    text = cautions(tmp_path, weak=Left(gus=0.9, patch=0.6))
+    assert "Retraining itself stays undecided (|GUS| at most 0.25): these seeds are too few" in text
+    assert "doubt" not in text
+
+
 def test_a_retrained_network_that_fails_the_test_is_said(tmp_path: Path) -> None:
     write_unlearner(tmp_path, "original")
     write_unlearner(tmp_path, "retrain", Left(gus=0.5, patch=0.1, share=1.0))
