@@ -34,6 +34,14 @@ class Secret:
         text = "/".join(map(str, parts)).encode()
         return int.from_bytes(hmac.new(self.key, text, hashlib.sha256).digest()[:8], "big") >> 1
 
+    def code(self, message: bytes) -> str:
+        """Return the code of a message, hex; without the key it cannot be computed."""
+        return hmac.new(self.key, b"code" + message, hashlib.sha256).hexdigest()
+
+    def fits(self, code: str, message: bytes) -> bool:
+        """Say whether a code is that of a message."""
+        return hmac.compare_digest(code.encode(), self.code(message).encode())
+
 
 def read_secret() -> Secret:
     """Return the secret that $BENCH_SECRET names, or the open default.

@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 from checkpoint_corpus import write_checkpoint_submission
+from nursing import nursery
 from submission_factory import _PROTOCOL, make_submission
 from unlearned import PROTOCOL_ID, protocol_text
 
 from bench.attempts import enter_stored
+
+__all__ = ["nursery"]
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY_LIMIT_MEGABYTES = 512

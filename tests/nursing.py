@@ -1,13 +1,19 @@
 """What tests that break things on purpose use: a nursery of processes, and folders with tiny protocols."""
 
 import json
+import os
 import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from measured import write_clean, write_noise, write_protocol
 from unlearned import write_unlearning_protocol
+
+HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -51,3 +57,26 @@ def write_world(root: Path) -> Path:
     write_clean(root)
     write_noise(root)
     return root
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """One for all tests, because importing everything takes seconds."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, (HERE / "crash", HERE, HERE.parent))),
+        "NO_COLOR": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    with subprocess.Popen(
+        [sys.executable, str(HERE / "nursery.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield Nursery(process)
+        assert process.stdin is not None
+        process.stdin.close()
