@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from bench.errors import UsageProblem
-from bench.files import remove_leftovers
+from bench.files import remove_all_leftovers
 from bench.ledger import (
     Action,
     AnnotationLine,
@@ -36,7 +36,7 @@ def record_lock(folder: Path) -> Iterator[None]:
     path = place.parent.parent / LOCKS / f"{place.name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path):
-        remove_leftovers(folder)
+        remove_all_leftovers(folder)
         yield
 
 

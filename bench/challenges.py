@@ -30,7 +30,8 @@ from bench.code_digest import code_digest
 from bench.data import load_data
 from bench.defenses import DEFENSES
 from bench.errors import UsageProblem
-from bench.kit_files import read_kit, remove_unfinished, write_kit
+from bench.files import remove_leftovers
+from bench.kit_files import read_kit, write_kit
 from bench.models import MODELS
 from bench.models.build import build_model
 from bench.probes import PROBES
@@ -102,7 +103,7 @@ def open_kit(request: KitRequest, device: torch.device, progress: Callable[[int,
     folder = kit_folder(request, secret)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
-        remove_unfinished(folder)
+        remove_leftovers(folder.parent, folder.name)  # holds hidden parts, so that it must not stay
         if not folder.exists():
             write_kit(folder, _make(request, secret, device, progress), secret)
     return _load(request, secret, folder, device)

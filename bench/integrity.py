@@ -50,7 +50,9 @@ def submission_folders(path: Path) -> list[Path]:
     """Return the submissions that a path means: itself, or all below it; none for a file."""
     if (path / MANIFEST_NAME).exists():
         return [path]
-    return sorted(found.parent for found in path.glob(f"**/{MANIFEST_NAME}")) if path.is_dir() else []
+    found = (manifest.parent for manifest in path.glob(f"**/{MANIFEST_NAME}")) if path.is_dir() else ()
+    # What begins with a dot is being written, or was when its writer was killed.
+    return sorted(folder for folder in found if not any(p.startswith(".") for p in folder.relative_to(path).parts))
 
 
 def folder_problems(folder: Path) -> list[str]:

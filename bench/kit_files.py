@@ -9,16 +9,14 @@ damage and carelessness, not intent.
 
 import hashlib
 import json
-import shutil
 import stat
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.challenge_secret import Secret
 from bench.errors import CorruptResult, RefusedArtifact
-from bench.files import write_atomically
+from bench.files import unfinished_folder, write_atomically
 from bench.records import canonical_bytes
 from bench.untrusted import list_entries, open_untrusted, read_untrusted
 
@@ -29,18 +27,14 @@ _ENTRY_LIMIT = 100
 
 def write_kit(folder: Path, files: Mapping[str, bytes], secret: Secret) -> None:
     """Write the files of a kit beside its place and move them there together, their list last. Raises OSError."""
-    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
+    listed = {name: _entry(content) for name, content in files.items()}
+    sealed = {"schema": "bench.kit-seal/1", "files": listed, "seal": secret.code(_message(folder, listed))}
+    with unfinished_folder(folder.parent, folder.name) as made:
         for name, content in files.items():
             write_atomically(made / name, content)
-        listed = {name: _entry(content) for name, content in files.items()}
-        sealed = {"schema": "bench.kit-seal/1", "files": listed, "seal": _seal(folder, listed, secret)}
         write_atomically(made / SEAL_NAME, canonical_bytes(sealed) + b"\n")
         made.chmod(0o755)
         made.rename(folder)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
 
 
 def read_kit(folder: Path, secret: Secret) -> dict[str, bytes]:
@@ -54,18 +48,6 @@ def read_kit(folder: Path, secret: Secret) -> dict[str, bytes]:
     except (RefusedArtifact, FileNotFoundError) as error:
         reason = "a file of the kit is missing" if isinstance(error, FileNotFoundError) else str(error)
         raise _damaged(folder, reason) from error
-
-
-def remove_unfinished(folder: Path) -> None:
-    """Remove what processes left that were killed while they made a kit; the caller holds the lock of the kit.
-
-    It holds hidden parts, so that it must not stay.
-    """
-    for left in folder.parent.glob(f".{folder.name}.*"):
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left)
-        else:
-            left.unlink()
 
 
 def _read(folder: Path, secret: Secret) -> dict[str, bytes]:
@@ -104,10 +86,6 @@ def _listed(folder: Path, secret: Secret) -> dict[str, dict[str, Any]]:
 
 def _entry(content: bytes) -> dict[str, Any]:
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-
-
-def _seal(folder: Path, listed: Mapping[str, Mapping[str, Any]], secret: Secret) -> str:
-    return secret.code(_message(folder, listed))
 
 
 def _message(folder: Path, listed: Mapping[str, Mapping[str, Any]]) -> bytes:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bench.errors import CellFailed, EnvironmentProblem, Interrupted, InvalidSubmission, UsageProblem
 from bench.execution.lifeline import end_children, end_with_parent, uninterrupted_start
 from bench.execution.worker import NO_MEMORY, first_line, is_out_of_memory
-from bench.files import remove_leftovers, write_atomically
+from bench.files import remove_leftovers, write_and_sweep, write_atomically
 from bench.problems import quoted
 from bench.protocol import Tier
 from bench.registry import resolve
@@ -104,7 +104,7 @@ def make_submission(
     manifest = _manifest(known, made, recipe, slug, trials=protocol.trials.get(unlearner, 0))
     text = manifest_text(manifest)
     assert parse_any_manifest(text) == manifest, "what is written reads back"
-    write_atomically(folder / MANIFEST_NAME, text.encode())
+    write_and_sweep(folder / MANIFEST_NAME, text.encode())
     shares = [item.cost.compute_share for item in made if item.cost is not None]
     return Made(folder, len(made), max(shares))
 
@@ -290,7 +290,7 @@ def _make(task: _Task) -> Checkpoint:
     kit = open_kit(request, device)
     unlearned = run_unlearner(request, kit, task.recipe, device)
     path = f"checkpoints/{task.protocol.id}/{task.cell.probe}-{task.cell.seed}.safetensors"
-    write_atomically(place_inside(task.folder, path), unlearned.content)
+    write_and_sweep(place_inside(task.folder, path), unlearned.content)
     return Checkpoint(
         role="checkpoint",
         protocol=task.protocol.id,

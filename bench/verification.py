@@ -22,7 +22,7 @@ from bench.results import (
     Result,
 )
 from bench.store import belongs_to, check_runs, examine_result, load_results, result_files, runs_path
-from bench.submission import MANIFEST_NAME, Submission, UnlearningManifest, load_submission
+from bench.submission import Submission, UnlearningManifest, listed_folders, load_submission
 from bench.tracks.ue import cell_key, measure_conditions
 from bench.tracks.unlearning import REFERENCES, Submitted, checkpoint_key, measure_probes
 from bench.unlearning_protocol import AnyProtocol, ProbeCell, UnlearningProtocol, load_any_protocol
@@ -48,10 +48,10 @@ def verify(root: Path, paths: Iterable[Path]) -> tuple[int, list[str]]:
 def readable_submissions(root: Path) -> list[Submission]:
     """Return the submissions below `<root>/submissions` whose manifests can be read, by slug."""
     found = []
-    for path in sorted((root / "submissions").glob(f"*/{MANIFEST_NAME}")):
+    for folder in listed_folders(root / "submissions"):
         # An unfinished manifest is reported by `bench validate`; it must not stop the work on the others.
         with suppress(BenchError):
-            found.append(load_submission(path.parent))
+            found.append(load_submission(folder))
     return found
 
 

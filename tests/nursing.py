@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +59,23 @@ def write_world(root: Path) -> Path:
     write_clean(root)
     write_noise(root)
     return root
+
+
+MEMORY = Path("/dev/shm")  # noqa: S108 (a file system in memory, of which a folder of this run's own is used)
+
+
+@pytest.fixture
+def quick_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: kill -9 loses nothing that was written, so the disk shows no more there.
+
+    Bringing a file onto a disk takes milliseconds, and a rendering does it more than a thousand times.
+    """
+    if not os.access(MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp(dir=MEMORY, prefix="bench-"))
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

@@ -65,6 +65,7 @@ LAYERS = {
     "bench.data": "data",
     "bench.attacks": "lab",
     "bench.challenges": "lab",
+    "bench.kit_files": "lab",
     "bench.defenses": "lab",
     "bench.metrics": "lab",
     "bench.models": "lab",

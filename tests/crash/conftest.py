@@ -1,5 +1,5 @@
-"""The nursery, for all tests of this folder."""
+"""The nursery and a folder in memory, for all tests of this folder."""
 
-from nursing import nursery
+from nursing import nursery, quick_folder
 
-__all__ = ["nursery"]
+__all__ = ["nursery", "quick_folder"]
