@@ -134,6 +134,12 @@ def _ledger_problems(folder: Path, ledger: Ledger) -> Iterator[str]:
             yield from (f"{path}: /{index}{text}" for text in _contradictions(line, *found))
         elif text:
             yield f"{path}: /{index}{text}"
+    entered: set[tuple[str, str]] = set()
+    for index, line in enumerate(ledger.lines):
+        if isinstance(line, EvaluationLine):
+            if (line.result, line.run) in entered:
+                yield f"{path}: /{index}/run: was entered before; a run is one line"
+            entered.add((line.result, line.run))
     known = {(line.result, line.run) for line in ledger.evaluations}
     for item, _ in (found for key, found in runs.items() if key not in known):
         remedy = f"`bench ledger --import {folder}` enters it"

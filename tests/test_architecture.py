@@ -65,6 +65,7 @@ LAYERS = {
     "bench.data": "data",
     "bench.attacks": "lab",
     "bench.challenges": "lab",
+    "bench.claims_check": "lab",
     "bench.kit_files": "lab",
     "bench.defenses": "lab",
     "bench.metrics": "lab",

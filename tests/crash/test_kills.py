@@ -2,7 +2,7 @@
 
 After each kill no reader finds half a file; the next run takes up what is there, and the end is that of an undisturbed
 run. Half of the moments are random in time, half are random among the changes to files, where most can go wrong.
-BENCH_KILLS sets the number of kills of each command; docs/faults.md tells of a run with 50 of each.
+BENCH_KILLS sets the number of kills of each command.
 """
 
 import os
@@ -18,7 +18,7 @@ from readers import EVALUATION, content, files, forget, leftovers
 
 from bench.store import result_files
 
-KILLS = int(os.environ.get("BENCH_KILLS", "17"))
+KILLS = int(os.environ.get("BENCH_KILLS", "50"))
 
 EVALUATE = ("evaluate", "submissions/clean", "submissions/noise", "--jobs", "1")
 RENDER = ("render",)
