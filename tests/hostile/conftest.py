@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkpoint_corpus import write_checkpoint_submission
+from checkpoint_factory import write_checkpoint_submission
 from nursing import nursery
 from submission_factory import _PROTOCOL, make_submission
 from unlearned import PROTOCOL_ID, protocol_text

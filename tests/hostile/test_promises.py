@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkpoint_corpus import write_checkpoint_submission
-from factories import make_protocol, make_result, make_run, write_submission
+from checkpoint_factory import write_checkpoint_submission
+from factories import make_result, make_run, write_submission
+from protocol_factory import make_protocol
 from submission_factory import make_submission, tiny_protocol, tiny_values, validate_tiny
 
 from bench.artifacts import read_perturbation, read_tensors, write_perturbation

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import Found, make_condition, make_protocol, make_result, make_run, write_board, write_submission
+from factories import Found, make_result, make_run, write_board, write_submission
 from hypothesis import given
 from hypothesis import strategies as st
 from leaderboard.conftest import Built
 from leaderboard.test_pages import words
+from protocol_factory import make_condition, make_protocol
 from unlearning_factory import Left, make_unlearning_protocol, write_unlearner, write_unlearning_board
 
 from bench.leaderboard.board import build_board
