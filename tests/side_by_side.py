@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import IO
 
 NO_TESTS = 5
 
@@ -27,25 +29,26 @@ def split(arguments: Sequence[str]) -> tuple[list[list[str]], list[str]]:
     return [group for group in groups if group], []
 
 
+def _ended(group: Sequence[str], said: IO[bytes], process: subprocess.Popen[bytes]) -> int:
+    """Wait for a group, print what it said, and return its exit status."""
+    status = process.wait()
+    said.seek(0)
+    sys.stdout.write(f"\n{' '.join(group)}: exit status {status}\n{said.read().decode(errors='replace')}")
+    sys.stdout.flush()
+    return status
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the groups and return the exit status."""
     groups, common = split(arguments)
-    running = []
-    for group in groups:
-        said = tempfile.TemporaryFile()  # noqa: SIM115 (open until its process has ended)
-        command = [sys.executable, "-m", "pytest", *group, *common]
-        running.append((group, said, subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)))
-    found = []
-    try:
-        for group, said, process in running:
-            found.append(process.wait())
-            said.seek(0)
-            sys.stdout.write(f"\n{' '.join(group)}: exit status {found[-1]}\n{said.read().decode(errors='replace')}")
-            sys.stdout.flush()
-    except BaseException:
-        for _, _, process in running:
-            process.terminate()
-        raise
+    with ExitStack() as opened:
+        running = []
+        for group in groups:
+            said = opened.enter_context(tempfile.TemporaryFile())
+            command = [sys.executable, "-m", "pytest", *group, *common]
+            process = opened.enter_context(subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT))
+            running.append((group, said, process))
+        found = [_ended(*item) for item in running]
     if all(code == NO_TESTS for code in found):
         return NO_TESTS
     return next((code for code in found if code not in (0, NO_TESTS)), 0)

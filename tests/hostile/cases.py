@@ -171,8 +171,6 @@ MANIFESTS = [
     Case("family of markup", c.manifest('family = "', 'family = "<b>'), 3, "is not one of"),
     Case("value of 1e308", c.manifest("value = 0.19", "value = 1e308"), 3, "too large"),
     Case("link in wide letters", c.link_line("https://\uff41.org/"), 3, "must escape"),
-    Case("link to a number", c.link_line("https://2130706433/"), 3, "host on the web"),
-    Case("link to this machine", c.link_line("https://localhost/x"), 3, "host on the web"),
     Case("link to an address", c.link_line("https://[::1]/"), 3, "host on the web"),
     Case("link in capitals", c.link_line("HTTPS://A.ORG/"), 3, "is not an https:// link"),
     Case("publishing refused", c.manifest("publish = true", "publish = false"), 3, "publish"),
