@@ -66,7 +66,7 @@ def annotate(path: Path, *, reason: str, by: str, action: Action = "note") -> An
     nothing to withdraw or restore.
     """
     folder = path.absolute().parents[2]
-    if path.suffix != ".json" or not (folder / MANIFEST_NAME).is_file():
+    if ".." in path.parts or path.suffix != ".json" or not (folder / MANIFEST_NAME).is_file():
         raise UsageProblem(f"{path}: no result file; name submissions/SLUG/results/PROTOCOL/ID.json")
     with record_lock(folder):
         _enter(folder, fresh="")
