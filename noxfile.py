@@ -18,6 +18,9 @@ nox.options.sessions = ["tests"]
 DEMO_PROTOCOL = "ue-digits-v1"
 DEMO_SUBMISSIONS = ("clean", "lsp-digits", "ops-digits", "random-digits")
 LOCKS = {"run": (), "test": ("--group", "test")}
+HOSTILE_TESTS = (("tests/crash",), ("tests/hostile", "tests/importing"))
+"""Groups of tests that run at the same time."""
+
 HOST_NAMES = re.compile(r"http|://|index-url|find-links")
 
 
@@ -41,16 +44,21 @@ def serve(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run all tests but those in a browser; further arguments go to pytest."""
+    """Run all tests but the hostile ones and those in a browser; further arguments go to pytest."""
     install(session, "test")
-    session.run("pytest", "-m", "not browser", *session.posargs)
+    left_out = [f"--ignore={folder}" for group in HOSTILE_TESTS for folder in group]
+    session.run("pytest", "-m", "not browser", *left_out, *session.posargs)
 
 
 @nox.session
 def hostile(session: nox.Session) -> None:
-    """Run the hostile files and the fuzzing alone; docs/security-tests.md says what is tried."""
+    """Break things on purpose: hostile files, kill -9, full disks, broken promises; further arguments go to pytest.
+
+    docs/security-tests.md and docs/faults.md say what is tried. BENCH_KILLS sets how often each command is killed.
+    """
     install(session, "test")
-    session.run("pytest", "tests/hostile", "tests/importing", *session.posargs)
+    groups = [argument for group in HOSTILE_TESTS for argument in (*group, "--")]
+    session.run("python", "tests/side_by_side.py", *groups, *session.posargs)
 
 
 @nox.session

@@ -237,6 +237,8 @@ def check_suffix(path: str) -> None:
             f"{quoted(path)} does not end in {SUFFIX}; other formats can run code when they are opened, "
             "so only safetensors files are taken; submissions/README.md shows how to write one"
         )
+    if path.split("/", maxsplit=1)[0] == "results":
+        raise RefusedArtifact(f"{quoted(path)} lies in results/, which evaluations write; put it elsewhere")
 
 
 def _entries(verdict: dict[str, Any]) -> list[TensorEntry]:

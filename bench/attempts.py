@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from bench.errors import UsageProblem
-from bench.files import remove_leftovers
+from bench.files import remove_all_leftovers
 from bench.ledger import (
     Action,
     AnnotationLine,
@@ -36,7 +36,7 @@ def record_lock(folder: Path) -> Iterator[None]:
     path = place.parent.parent / LOCKS / f"{place.name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path):
-        remove_leftovers(folder)
+        remove_all_leftovers(folder)
         yield
 
 
@@ -66,7 +66,7 @@ def annotate(path: Path, *, reason: str, by: str, action: Action = "note") -> An
     nothing to withdraw or restore.
     """
     folder = path.absolute().parents[2]
-    if path.suffix != ".json" or not (folder / MANIFEST_NAME).is_file():
+    if ".." in path.parts or path.suffix != ".json" or not (folder / MANIFEST_NAME).is_file():
         raise UsageProblem(f"{path}: no result file; name submissions/SLUG/results/PROTOCOL/ID.json")
     with record_lock(folder):
         _enter(folder, fresh="")

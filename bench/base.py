@@ -1,6 +1,6 @@
 """Base: the submissions as they were before a change, from a folder or from a commit of git.
 
-May import the standard library, bench.errors and bench.problems.
+May import the standard library, bench.errors, files and problems.
 """
 
 import io
@@ -13,7 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import UsageProblem
+from bench.files import remove_leftovers, unfinished_folder
 from bench.problems import quoted
+
+TEMPORARY_NAME = "bench-base"
+"""What the temporary folder of a base is called; one that a killed command left is removed by the next one."""
 
 
 @contextmanager
@@ -32,9 +36,11 @@ def open_base(root: Path, name: str) -> Iterator[Path]:
             )
         yield Path(name)
         return
-    with tempfile.TemporaryDirectory(prefix="bench-base-") as folder:
-        _extract(_archive(root, commit), Path(folder))
-        yield Path(folder)
+    parent = Path(tempfile.gettempdir())
+    remove_leftovers(parent, TEMPORARY_NAME)
+    with unfinished_folder(parent, TEMPORARY_NAME) as folder:
+        _extract(_archive(root, commit), folder)
+        yield folder
 
 
 def find_commit(root: Path, name: str) -> str | None:

@@ -7,12 +7,11 @@ A kit is made once for each protocol, secret, probe and seed, and kept in a fold
   public/kit.json              protocol, probe, seed and the digest of each of these files
   secret.safetensors           noise, base images, targets: what only the evaluator has
   cost.json                    seconds and hardware of training the original
+  seal.json                    digests of all of these; bench.kit_files reads nothing that does not fit them
 """
 
 import hashlib
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,8 +29,9 @@ from bench.checkpoints import encode_checkpoint
 from bench.code_digest import code_digest
 from bench.data import load_data
 from bench.defenses import DEFENSES
-from bench.errors import CorruptResult, UsageProblem
-from bench.files import write_atomically
+from bench.errors import UsageProblem
+from bench.files import remove_leftovers
+from bench.kit_files import read_kit, write_kit
 from bench.models import MODELS
 from bench.models.build import build_model
 from bench.probes import PROBES
@@ -103,9 +103,10 @@ def open_kit(request: KitRequest, device: torch.device, progress: Callable[[int,
     folder = kit_folder(request, secret)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
+        remove_leftovers(folder.parent, folder.name)  # holds hidden parts, so that it must not stay
         if not folder.exists():
-            _make(request, secret, device, folder, progress)
-    return _load(request, folder, device)
+            write_kit(folder, _make(request, secret, device, progress), secret)
+    return _load(request, secret, folder, device)
 
 
 def kit_folder(request: KitRequest, secret: Secret) -> Path:
@@ -196,13 +197,9 @@ def state_arrays(model: nn.Module) -> dict[str, Any]:
 
 
 def _make(
-    request: KitRequest,
-    secret: Secret,
-    device: torch.device,
-    folder: Path,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    """Make a kit beside its place and move it there whole."""
+    request: KitRequest, secret: Secret, device: torch.device, progress: Callable[[int, int], None] | None
+) -> dict[str, bytes]:
+    """Return the files of a kit by path."""
     clean, test = _images(request, device)
     poison = _poison(request, secret, clean, test, device)
     trained = poisoned_set(clean, poison)
@@ -210,16 +207,11 @@ def _make(
     original = new_model(request, "original", device)
     fit_model(request, original, trained, "original", progress)
     cost = {"seconds": round(computing_seconds(device) - clock, 3), "hardware": describe_hardware(device)}
-    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        _write_public(request, made / "public", clean, trained, poison, original)
-        write_atomically(made / "secret.safetensors", encode_tensors(_secret_arrays(poison)))
-        write_atomically(made / "cost.json", json.dumps(cost, indent=2).encode() + b"\n")
-        made.chmod(0o755)
-        made.rename(folder)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
+    return {
+        **_public_files(request, clean, trained, poison, original),
+        "secret.safetensors": encode_tensors(_secret_arrays(poison)),
+        "cost.json": json.dumps(cost, indent=2).encode() + b"\n",
+    }
 
 
 def _images(request: KitRequest, device: torch.device) -> tuple[Labeled, Labeled]:
@@ -250,9 +242,9 @@ def _secret_generator(request: KitRequest, secret: Secret, purpose: str) -> torc
     return torch.Generator().manual_seed(seed)
 
 
-def _write_public(
-    request: KitRequest, folder: Path, clean: Labeled, trained: Labeled, poison: Poison, original: nn.Module
-) -> None:
+def _public_files(
+    request: KitRequest, clean: Labeled, trained: Labeled, poison: Poison, original: nn.Module
+) -> dict[str, bytes]:
     changed = torch.cat([part.indices for part in (poison.forget, poison.kept) if part is not None]).sort().values
     images = (clean.images * 255).round().to(torch.uint8)
     # The base of a changed item is not in the training set, and must not be in the kit.
@@ -268,8 +260,6 @@ def _write_public(
         "forget.safetensors": encode_tensors({"indices": _array(poison.forget.indices)}),
         "original.safetensors": encode_checkpoint(state_arrays(original)),
     }
-    for name, content in files.items():
-        write_atomically(folder / name, content)
     kit = {
         "schema": "bench.kit/1",
         "protocol": request.protocol.id,
@@ -278,7 +268,8 @@ def _write_public(
         "seed": request.seed,
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
-    write_atomically(folder / "kit.json", canonical_bytes(kit) + b"\n")
+    files["kit.json"] = canonical_bytes(kit) + b"\n"
+    return {f"public/{name}": content for name, content in files.items()}
 
 
 def _secret_arrays(poison: Poison) -> dict[str, Any]:
@@ -297,15 +288,12 @@ def _array(value: Tensor) -> Any:
     return value.detach().cpu().contiguous().numpy()
 
 
-def _load(request: KitRequest, folder: Path, device: torch.device) -> Kit:
-    """Read a kit back; what it was made from is loaded, not made again."""
-    kit = json.loads((folder / "public" / "kit.json").read_bytes())
-    content = (folder / "public" / "original.safetensors").read_bytes()
-    sha256 = hashlib.sha256(content).hexdigest()
-    if kit["files"]["original.safetensors"] != sha256:
-        raise CorruptResult(f"{folder}: original.safetensors was changed; remove the folder to make the kit again")
+def _load(request: KitRequest, secret: Secret, folder: Path, device: torch.device) -> Kit:
+    """Read a kit back; what it was made from is loaded, not made again. Raises CorruptResult."""
+    files = read_kit(folder, secret)
+    content = files["public/original.safetensors"]
     clean, test = _images(request, device)
-    poison = _read_poison(_read_tensors((folder / "secret.safetensors").read_bytes(), device))
+    poison = _read_poison(_read_tensors(files["secret.safetensors"], device))
     return Kit(
         folder,
         clean,
@@ -313,8 +301,8 @@ def _load(request: KitRequest, folder: Path, device: torch.device) -> Kit:
         poisoned_set(clean, poison),
         poison,
         _read_tensors(content, device),
-        sha256,
-        float(json.loads((folder / "cost.json").read_bytes())["seconds"]),
+        hashlib.sha256(content).hexdigest(),
+        float(json.loads(files["cost.json"])["seconds"]),
     )
 
 

@@ -210,9 +210,13 @@ def render(
     root: Root = Path(),
 ) -> None:
     """Build the static site from the stored results."""
+    from bench.errors import UsageProblem
     from bench.leaderboard.building import render_site, stale_files
 
     folder = out or root / "site"
+    submissions = (root / "submissions").resolve()
+    if submissions in (folder.resolve(), *folder.resolve().parents):
+        raise UsageProblem(f"{folder} is where submissions lie; choose another folder for the site")
     if check:
         stale = stale_files(root, folder, allow_canary=allow_canary)
         for name in stale:

@@ -19,7 +19,7 @@ from bench.attacks.attack import Attack, CraftInput
 from bench.budgets import measure_kind
 from bench.data import load_data
 from bench.errors import InvalidSubmission, UsageProblem
-from bench.files import write_atomically
+from bench.files import write_and_sweep
 from bench.machine import cpu_name
 from bench.protocol import Protocol
 from bench.registry import resolve
@@ -59,7 +59,7 @@ def craft_submission(
     seconds = time.perf_counter() - clock
     if artifact is not None:
         _check_digest(artifact, sha256, folder)
-        write_atomically(_place(folder, artifact), content)
+        write_and_sweep(_place(folder, artifact), content)
         return Crafted(folder, sha256, len(content), recreated=True)
     attack: Attack = resolve("attack", attack_name, ATTACKS)
     artifact_table = _artifact_table(attack, attack_name, protocol, given, sha256=sha256, size=len(content), kind=kind)
@@ -67,8 +67,8 @@ def craft_submission(
     surrogate = attack.surrogate(given) if attack.surrogate else None
     manifest = _manifest(attack, protocol, slug, artifact_table, surrogate)
     parse_manifest(manifest)
-    write_atomically(folder / ARTIFACT_NAME, content)
-    write_atomically(path, manifest.encode())
+    write_and_sweep(folder / ARTIFACT_NAME, content)
+    write_and_sweep(path, manifest.encode())
     return Crafted(folder, sha256, len(content), recreated=False)
 
 
@@ -84,7 +84,7 @@ def recreate_artifact(folder: Path, artifact: Artifact, protocol: Protocol) -> N
         artifact.recipe.attack, _craft_input(protocol, artifact.recipe.seed, artifact.recipe.device)
     )
     _check_digest(artifact, sha256, folder)
-    write_atomically(path, content)
+    write_and_sweep(path, content)
 
 
 def _craft(attack_name: str, given: CraftInput) -> tuple[bytes, str, str]:

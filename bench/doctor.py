@@ -18,6 +18,7 @@ from bench import __version__
 from bench.data import FINDERS
 from bench.data.places import cache_folder
 from bench.errors import DatasetMissing
+from bench.files import find_leftovers
 from bench.unlearning_protocol import all_protocol_ids, load_any_protocol
 
 PYTHON = (3, 11)
@@ -119,7 +120,7 @@ def check_data_sets() -> Iterator[Finding]:
 
 
 def check_folders() -> Iterator[Finding]:
-    """Check that the cache folder can be written and that the disk is not full."""
+    """Check that the cache folder can be written, that the disk is not full, and what killed commands left."""
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,6 +129,10 @@ def check_folders() -> Iterator[Finding]:
         yield Finding("cache folder", "ok", str(folder))
     except OSError as error:
         yield Finding("cache folder", "note", f"{folder}: {error}; data sets are decoded again each time")
+    left = [path for name in (".bench", "submissions", "site") for path in find_leftovers(Path.cwd() / name)]
+    if left:
+        detail = f"{len(left)}, such as {left[0]}: the next command that writes there removes what nobody is writing"
+        yield Finding("unfinished files", "note", detail)
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     status: Literal["ok", "note"] = "ok" if free >= LOW_DISK_GIB else "note"
     yield Finding("free disk", status, f"{free:.1f} GiB in {Path.cwd()}")

@@ -50,7 +50,9 @@ def submission_folders(path: Path) -> list[Path]:
     """Return the submissions that a path means: itself, or all below it; none for a file."""
     if (path / MANIFEST_NAME).exists():
         return [path]
-    return sorted(found.parent for found in path.glob(f"**/{MANIFEST_NAME}")) if path.is_dir() else []
+    found = (manifest.parent for manifest in path.glob(f"**/{MANIFEST_NAME}")) if path.is_dir() else ()
+    # What begins with a dot is being written, or was when its writer was killed.
+    return sorted(folder for folder in found if not any(p.startswith(".") for p in folder.relative_to(path).parts))
 
 
 def folder_problems(folder: Path) -> list[str]:
@@ -132,6 +134,12 @@ def _ledger_problems(folder: Path, ledger: Ledger) -> Iterator[str]:
             yield from (f"{path}: /{index}{text}" for text in _contradictions(line, *found))
         elif text:
             yield f"{path}: /{index}{text}"
+    entered: set[tuple[str, str]] = set()
+    for index, line in enumerate(ledger.lines):
+        if isinstance(line, EvaluationLine):
+            if (line.result, line.run) in entered:
+                yield f"{path}: /{index}/run: was entered before; a run is one line"
+            entered.add((line.result, line.run))
     known = {(line.result, line.run) for line in ledger.evaluations}
     for item, _ in (found for key, found in runs.items() if key not in known):
         remedy = f"`bench ledger --import {folder}` enters it"

@@ -143,7 +143,7 @@ def review(
     """Say what changed submissions bring: problems, ranks and ties, claims and measurements, likeness, controls."""
     from bench.base import find_commit, open_base
     from bench.errors import UsageProblem
-    from bench.files import write_atomically
+    from bench.files import write_and_sweep
     from bench.review import make_review
     from bench.review_text import review_json, review_markdown
 
@@ -156,6 +156,6 @@ def review(
     if out is None:
         typer.echo(text)
     else:
-        write_atomically(out, text.encode())
+        write_and_sweep(out, text.encode())
         typer.echo(f"{out}: {len(found.changed)} submissions changed, {found.problems} problems")
     raise typer.Exit(1 if found.problems else 0)

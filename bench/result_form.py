@@ -4,12 +4,13 @@ May import bench.records, bench.results and the catalog of metrics. A document c
 curves without a point, numbers that no sum survives, or text that acts on a terminal.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bench.metrics.catalog import METRICS
 from bench.problems import visible
-from bench.results import AnyCell, CellResult, OfficialCurve, Result, Run, SalCurve
+from bench.results import AnyCell, CellResult, CheckpointResult, OfficialCurve, Result, Run, SalCurve
 from bench.seals import flat_leaves
 
 TEXT_LIMIT = 4000
@@ -17,6 +18,9 @@ POINTER_LIMIT = 400
 COUNT_LIMIT = 2**53 - 1
 NUMBER_LIMIT = 1e12
 """Largest magnitude of a number; beyond it sums and squares overflow."""
+
+MEAN_TOLERANCE = 2e-6
+"""Scores and their mean are rounded to 6 decimals, each by itself."""
 
 FOUND_LIMIT = 20
 """Problems of one document that are named."""
@@ -68,8 +72,7 @@ def _cell_findings(cell: AnyCell) -> Iterator[Finding]:
     if not isinstance(cell, CellResult):
         if "checkpoint_test_accuracy" not in cell.values:
             yield "/values", "has no checkpoint_test_accuracy"
-        if cell.gaussian is not None and not cell.gaussian.forget:
-            yield "/gaussian/forget", "is empty"
+        yield from _checkpoint_findings(cell)
         return
     epochs = len(cell.test_accuracy)
     if epochs == 0 or len(cell.train_loss) != epochs or len(cell.train_accuracy) != epochs:
@@ -83,6 +86,21 @@ def _cell_findings(cell: AnyCell) -> Iterator[Finding]:
         yield from _grid_findings(
             "/official", official, (official.highest, official.lowest), (official.running_loss, official.start_loss)
         )
+
+
+def _checkpoint_findings(cell: CheckpointResult) -> Iterator[Finding]:
+    """Yield values that nobody measures, and means that are not those of their scores; no score, no mean."""
+    yield from ((f"/values/{name}", "is no metric of the catalog") for name in cell.values if name not in METRICS)
+    curve = cell.gaussian
+    if curve is None:
+        return
+    if curve.skipped < 0:
+        yield "/gaussian/skipped", "is below 0"
+    for name, scores in (("gus", curve.forget), ("gus_kept", curve.kept), ("gus_never", curve.never)):
+        stated = cell.values.get(name)
+        mean = math.fsum(scores) / len(scores) if scores else None
+        if (stated is None) != (mean is None) or abs((stated or 0.0) - (mean or 0.0)) > MEAN_TOLERANCE:
+            yield f"/values/{name}", "is not the mean of the scores"
 
 
 def _grid_findings(

@@ -59,10 +59,11 @@ def _changed(root: Path, base: Path, slug: str, found: list[str], sources: Sourc
         return Changed(slug, "", "removed", len(found), (_section("Problems", (_relative(root, x) for x in found)),))
     problems = validate_folder(folder)
     errors = [*(_worded(item) for item in problems if item.severity == "error"), *found]
+    warnings = [_worded(item) for item in problems if item.severity == "warning"]
     entry = next((item for item in sources.submissions if item.slug == slug), None) if sources else None
     sections = [
         _section("Problems", (_relative(root, line) for line in errors)),
-        _section("Warnings", (_relative(root, _worded(item)) for item in problems if item.severity == "warning")),
+        _section("Warnings", [*_role_warnings(folder, before), *(_relative(root, line) for line in warnings)]),
         _section("New", _news(folder, before)),
         _section("Attempts", _attempts(entry)),
         _section("Where it stands", places.get(slug, ())),
@@ -73,6 +74,26 @@ def _changed(root: Path, base: Path, slug: str, found: list[str], sources: Sourc
     method = entry.manifest.method.name if entry else ""
     state = "changed" if before.is_dir() else "new"
     return Changed(slug, method, state, len(errors), tuple(section for section in sections if section.lines))
+
+
+ROLES = {
+    "reference": "a reference: all others would be read against what it hands in",
+    "control": "a control: it would say whether a board can be trusted",
+}
+
+
+def _role_warnings(folder: Path, before: Path) -> Iterator[str]:
+    """Yield a warning where a submission takes a role that it did not have; nothing else shows that it may."""
+    role, known = (_family(place) for place in (folder, before))
+    if role in ROLES and role != known:
+        yield f"calls itself {ROLES[role]}; such roles are for maintainers, and are to be measured again by them"
+
+
+def _family(folder: Path) -> str:
+    try:
+        return load_submission(folder).manifest.method.family
+    except BenchError:
+        return ""
 
 
 def _section(title: str, lines: Iterable[str]) -> Section:

@@ -1,8 +1,9 @@
 """`bench new`: writes a manifest to fill in.
 
-May import pydantic, bench.errors and records.
+May import pydantic, bench.errors, files and records.
 """
 
+import os
 from datetime import date
 from pathlib import Path
 from string import Template
@@ -11,6 +12,7 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import UsageProblem
+from bench.files import remove_leftovers, unfinished_folder, write_atomically
 from bench.plain_text import Slug
 from bench.problems import quoted
 from bench.submission import FAMILIES, MANIFEST_NAME, UNLEARNING_FAMILIES
@@ -23,15 +25,17 @@ def create_submission(root: Path, track: Literal["ue", "unlearning"], slug: str)
     """
     check_slug(slug)
     folder = root / "submissions" / slug
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError as error:
-        raise UsageProblem(f"{folder} exists already; choose another slug, or edit what is there") from error
-    path = folder / MANIFEST_NAME
+    if os.path.lexists(folder):
+        raise UsageProblem(f"{folder} exists already; choose another slug, or edit what is there")
     template, families = _TEMPLATES[track]
     text = template.substitute(slug=slug, today=date.today().isoformat(), families=" | ".join(families))
-    path.write_text(text, encoding="utf-8")
-    return [path]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder.parent, slug)
+    with unfinished_folder(folder.parent, slug) as made:
+        write_atomically(made / MANIFEST_NAME, text.encode())
+        made.chmod(0o755)
+        made.rename(folder)
+    return [folder / MANIFEST_NAME]
 
 
 def check_slug(slug: str) -> None:

@@ -14,7 +14,7 @@ from bench.artifacts import Integers, read_perturbation
 from bench.errors import BenchError
 from bench.problems import Problem
 from bench.protocol import load_protocol, protocol_ids
-from bench.submission import MANIFEST_NAME, Artifact, Manifest, Submission, load_submission
+from bench.submission import MANIFEST_NAME, Artifact, Manifest, Submission, listed_folders, load_submission
 
 ALIKE = 0.7
 """Cosine from which two perturbations count as alike, on either sign. docs/results.md says what it was chosen by."""
@@ -85,10 +85,10 @@ def likenesses(submission: Submission, others: Iterable[Submission]) -> list[Lik
 def neighbors(folder: Path) -> list[Submission]:
     """Return the other submissions beside a folder whose manifests can be read, by slug."""
     found = []
-    for path in sorted(folder.absolute().parent.glob(f"*/{MANIFEST_NAME}")):
-        if path.parent.name != folder.absolute().name:
+    for other in listed_folders(folder.absolute().parent):
+        if other.name != folder.absolute().name:
             with suppress(BenchError):
-                found.append(load_submission(path.parent))
+                found.append(load_submission(other))
     return found
 
 

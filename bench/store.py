@@ -113,10 +113,14 @@ def write_result(result: Result, run: Run, submission_folder: Path) -> Path:
         remove_leftovers(path.parent)
         runs = read_runs(runs_path(path))
         if run.sealed() not in runs:
-            lines = [canonical_bytes(item.model_dump(mode="json")) + b"\n" for item in (*runs, run.sealed())]
-            write_atomically(runs_path(path), b"".join(lines))
+            write_atomically(runs_path(path), b"".join(map(run_line, (*runs, run.sealed()))))
         write_atomically(path, result_bytes(result))
     return path
+
+
+def run_line(run: Run) -> bytes:
+    """Return a run as it is stored."""
+    return canonical_bytes(run.model_dump(mode="json")) + b"\n"
 
 
 def runs_path(result_path: Path) -> Path:
@@ -175,7 +179,10 @@ def check_runs(result_path: Path) -> list[str]:
     if not runs:
         return [f"{_shown(path)}: no run is recorded for this result"]
     name = result_path.stem
-    return [f"{_shown(path)}: /{index}{text}" for index, run in enumerate(runs) for text in _run_problems(run, name)]
+    found = [f"{_shown(path)}: /{index}{text}" for index, run in enumerate(runs) for text in _run_problems(run, name)]
+    if not found and _content(path, RUNS_LIMIT_BYTES) != b"".join(map(run_line, runs)):
+        found.append(f"{_shown(path)}: bytes are not the RFC 8785 form of the runs, one to a line")
+    return found
 
 
 def _run_problems(run: Run, name: str) -> Iterator[str]:

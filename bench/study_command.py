@@ -20,7 +20,7 @@ Datasets = Annotated[
 
 def study(name: Name, out: Out = Path("docs/studies"), dataset: Datasets = None) -> None:
     """Run a study and draw its charts; minutes on two cores. See docs/studies."""
-    from bench.files import write_atomically
+    from bench.files import write_and_sweep
     from bench.records import canonical_bytes
     from bench.registry import resolve
     from bench.studies.study import Study, StudyInput
@@ -37,7 +37,7 @@ def study(name: Name, out: Out = Path("docs/studies"), dataset: Datasets = None)
 
     files = {f"{name}.json": canonical_bytes(record.model_dump(mode="json", by_alias=True)), **draw_study(record)}
     for file, content in files.items():
-        write_atomically(out / file, content)
+        write_and_sweep(out / file, content)
     for line in (*_findings(record), *(str(out / file) for file in files)):
         typer.echo(line)
 

@@ -368,7 +368,12 @@ def load_submission(folder: Path) -> Submission:
         ) from error
 
 
+def listed_folders(parent: Path) -> list[Path]:
+    """Return the folders in a folder that have a manifest, by name; those that are being written begin with a dot."""
+    return sorted(path.parent for path in parent.glob(f"*/{MANIFEST_NAME}") if not path.parent.name.startswith("."))
+
+
 def known_folders(parent: Path) -> list[str]:
     """Return the names of the submission folders in a folder, as they can be shown; of many, the first ones."""
-    names = sorted(path.parent.name for path in parent.glob(f"*/{MANIFEST_NAME}"))
+    names = [path.name for path in listed_folders(parent)]
     return [visible(name) for name in names[:_NAMES_SHOWN]]

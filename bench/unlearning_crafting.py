@@ -7,7 +7,7 @@ import json
 import multiprocessing
 import os
 import re
-import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -17,12 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from filelock import FileLock
-
 from bench.errors import CellFailed, EnvironmentProblem, Interrupted, InvalidSubmission, UsageProblem
 from bench.execution.lifeline import end_children, end_with_parent, uninterrupted_start
 from bench.execution.worker import NO_MEMORY, first_line, is_out_of_memory
-from bench.files import remove_leftovers, write_atomically
+from bench.files import remove_leftovers, write_and_sweep, write_atomically
+from bench.problems import quoted
 from bench.protocol import Tier
 from bench.registry import resolve
 from bench.scaffold import check_slug
@@ -37,10 +36,9 @@ from bench.submission import (
 )
 from bench.unlearners import UNLEARNERS
 from bench.unlearning_protocol import ProbeCell, UnlearningProtocol
-from bench.untrusted import place_inside
+from bench.untrusted import list_entries, open_untrusted, place_inside
 
 if TYPE_CHECKING:
-    from bench.challenges import KitRequest
     from bench.unlearners.unlearner import Unlearner
 
 Found = TypeVar("Found")
@@ -106,7 +104,7 @@ def make_submission(
     manifest = _manifest(known, made, recipe, slug, trials=protocol.trials.get(unlearner, 0))
     text = manifest_text(manifest)
     assert parse_any_manifest(text) == manifest, "what is written reads back"
-    write_atomically(folder / MANIFEST_NAME, text.encode())
+    write_and_sweep(folder / MANIFEST_NAME, text.encode())
     shares = [item.cost.compute_share for item in made if item.cost is not None]
     return Made(folder, len(made), max(shares))
 
@@ -289,11 +287,10 @@ def _make(task: _Task) -> Checkpoint:
     device = choose_device(task.recipe.device)
     prepare_process(device)
     request = KitRequest(task.root, task.protocol, task.cell.probe, task.cell.seed)
-    _remove_unfinished(request)
     kit = open_kit(request, device)
     unlearned = run_unlearner(request, kit, task.recipe, device)
     path = f"checkpoints/{task.protocol.id}/{task.cell.probe}-{task.cell.seed}.safetensors"
-    write_atomically(place_inside(task.folder, path), unlearned.content)
+    write_and_sweep(place_inside(task.folder, path), unlearned.content)
     return Checkpoint(
         role="checkpoint",
         protocol=task.protocol.id,
@@ -315,32 +312,33 @@ def _public_folder(root: Path, protocol: UnlearningProtocol, cell: ProbeCell, de
     device = choose_device(device_name)
     prepare_process(device)
     request = KitRequest(root, protocol, cell.probe, cell.seed)
-    _remove_unfinished(request)
     return open_kit(request, device).folder / "public"
 
 
-def _remove_unfinished(request: "KitRequest") -> None:
-    """Remove what a process left that was killed while it made this kit: it holds hidden parts."""
-    from bench.challenge_secret import read_secret  # noqa: PLC0415
-    from bench.challenges import kit_folder  # noqa: PLC0415 (torch lives in the workers alone)
-
-    folder = kit_folder(request, read_secret())
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Kits are made under this lock, so that nobody is making what lies beside it.
-    with FileLock(folder.with_suffix(".lock")):
-        for left in folder.parent.glob(f".{folder.name}.*"):
-            shutil.rmtree(left)
-
-
 def _copy_kit(source: Path, target: Path) -> None:
-    """Copy the public part of a kit. Its list of files goes last: a kit that has it is whole."""
-    if target.is_dir():
+    """Copy the public part of a kit. Its list of files goes last: a kit that has it is whole.
+
+    Raises UsageProblem where the target holds anything else, RefusedArtifact where it leads elsewhere.
+    """
+    names = sorted((file.name for file in source.iterdir()), key=lambda name: (name == "kit.json", name))
+    if os.path.lexists(target):
         remove_leftovers(target)
-    for file in sorted(source.iterdir(), key=lambda file: (file.name == "kit.json", file.name)):
-        _write_same(target / file.name, file.read_bytes())
+        foreign = sorted({path for path, _ in list_entries(target, limit=_KIT_ENTRIES)} - set(names))
+        if foreign:
+            raise UsageProblem(f"{target} holds {quoted(foreign[0])}, which is no file of a kit; choose an empty --out")
+    for name in names:
+        _write_same(target, name, (source / name).read_bytes())
 
 
-def _write_same(path: Path, content: bytes) -> None:
-    if path.exists() and path.read_bytes() != content:
-        raise UsageProblem(f"{path} is of another kit; choose an empty --out")
-    write_atomically(path, content)
+def _write_same(folder: Path, name: str, content: bytes) -> None:
+    try:
+        with open_untrusted(folder, name, sys.maxsize) as file:
+            same = file.size == len(content) and bytes(file.read(file.size)) == content
+    except FileNotFoundError:
+        same = True
+    if not same:
+        raise UsageProblem(f"{folder / name} is of another kit; choose an empty --out")
+    write_atomically(place_inside(folder, name), content)
+
+
+_KIT_ENTRIES = 100

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from bench.claims_check import claim_findings
 from bench.data.identity import data_refs, pin_stated
 from bench.errors import BenchError, CorruptResult
 from bench.integrity import folder_problems, submission_folders
@@ -22,7 +23,7 @@ from bench.results import (
     Result,
 )
 from bench.store import belongs_to, check_runs, examine_result, load_results, result_files, runs_path
-from bench.submission import MANIFEST_NAME, Submission, UnlearningManifest, load_submission
+from bench.submission import Submission, UnlearningManifest, listed_folders, load_submission
 from bench.tracks.ue import cell_key, measure_conditions
 from bench.tracks.unlearning import REFERENCES, Submitted, checkpoint_key, measure_probes
 from bench.unlearning_protocol import AnyProtocol, ProbeCell, UnlearningProtocol, load_any_protocol
@@ -38,8 +39,9 @@ def verify(root: Path, paths: Iterable[Path]) -> tuple[int, list[str]]:
     paths = list(paths)
     files = [file for path in paths for file in result_files(path)]
     reference, problems = _reference(root)
+    retrained = _retrained(root)
     for file in files:
-        problems += _verify_file(file, reference)
+        problems += _verify_file(file, reference, retrained)
     for path in paths:
         problems += [*_lost_runs(path), *_record_problems(path)] if path.is_dir() else _entry_problems(path)
     return len(files), list(dict.fromkeys(problems))
@@ -48,10 +50,10 @@ def verify(root: Path, paths: Iterable[Path]) -> tuple[int, list[str]]:
 def readable_submissions(root: Path) -> list[Submission]:
     """Return the submissions below `<root>/submissions` whose manifests can be read, by slug."""
     found = []
-    for path in sorted((root / "submissions").glob(f"*/{MANIFEST_NAME}")):
+    for folder in listed_folders(root / "submissions"):
         # An unfinished manifest is reported by `bench validate`; it must not stop the work on the others.
         with suppress(BenchError):
-            found.append(load_submission(path.parent))
+            found.append(load_submission(folder))
     return found
 
 
@@ -132,11 +134,23 @@ def _reference(root: Path) -> tuple[dict[str, AnyCell], list[str]]:
         return {}, [str(error)]
 
 
-def _verify_file(path: Path, reference: dict[str, AnyCell]) -> list[str]:
+def _retrained(root: Path) -> set[str]:
+    """Return the digests of the retrained networks that outputs may have been compared with."""
+    return {
+        item.sha256
+        for submission in readable_submissions(root)
+        if isinstance(submission.manifest, UnlearningManifest) and submission.manifest.method.family == "reference"
+        for recipe in submission.manifest.recipe
+        if recipe.unlearner == "retrain"
+        for item in submission.manifest.artifacts_for(recipe.protocol)
+    }
+
+
+def _verify_file(path: Path, reference: dict[str, AnyCell], retrained: set[str]) -> list[str]:
     result, problems = examine_result(path)
     if result is None or problems:
         return problems + check_runs(path)
-    found = [*_belonging(path, result), *_followed(result, reference)]
+    found = [*_belonging(path, result), *_followed(result, reference, retrained)]
     return [f"{visible(str(path), 400)}: {text}" for text in found] + check_runs(path)
 
 
@@ -152,17 +166,17 @@ def _belonging(path: Path, result: Result) -> Iterator[str]:
         yield f"/subject/artifacts: are not those that {visible(folder.name)} pins for {result.subject.protocol.id}"
 
 
-def _followed(result: Result, reference: dict[str, AnyCell]) -> list[str]:
+def _followed(result: Result, reference: dict[str, AnyCell], retrained: set[str]) -> list[str]:
     """Return every measurement that does not follow, or that nothing can follow for: a cell may hold anything."""
     try:
-        return list(_unfounded(result, reference))
+        return list(_unfounded(result, reference, retrained))
     except (BenchError, ArithmeticError, LookupError, ValueError) as error:
         reason = visible(f"{type(error).__name__}: {error}", 200)
         return [f"/outcome/cells: hold values that the metrics cannot follow from ({reason})"]
 
 
-def _unfounded(result: Result, reference: dict[str, AnyCell]) -> Iterator[str]:
-    """Yield every measurement that does not follow from the cells of the result and of its references."""
+def _unfounded(result: Result, reference: dict[str, AnyCell], retrained: set[str]) -> Iterator[str]:
+    """Yield every claim that does not fit, and every measurement that does not follow from cells and references."""
     subject = result.subject
     try:
         protocol = load_any_protocol(subject.protocol.id)
@@ -181,6 +195,7 @@ def _unfounded(result: Result, reference: dict[str, AnyCell]) -> Iterator[str]:
     if own != asked or [(item.label, item.seeds) for item in subject.conditions] != _conditions(asked):
         yield "/outcome/cells: are not the cells that the protocol's tier asks for"
         return
+    yield from claim_findings(result, protocol, keys_hold=keys_hold(result, protocol, retrained))
     follow = _ue_measurements if isinstance(protocol, Protocol) else _checkpoint_measurements
     expected = follow(result, protocol, reference)
     if expected is None:

@@ -1,13 +1,15 @@
-"""Factories: valid protocols, manifests, results and submission folders. Every argument has a default that works."""
+"""Factories: valid results, submission folders and boards. Every argument has a default that works."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.protocol import Condition, Protocol, SeedCount, Tier
+from manifest_factory import manifest_text
+from protocol_factory import EPOCHS, HEX, make_protocol, make_wide_protocol
+
+from bench.protocol import Condition, Protocol, Tier
 from bench.results import (
     ArtifactRef,
     CellResult,
@@ -28,145 +30,8 @@ from bench.results import (
     summarize,
 )
 from bench.store import write_result
-from bench.submission import Manifest, parse_manifest
 
 LAYERS = ("conv1", "block1.conv", "block2.conv", "fc")
-EPOCHS = (1, 2, 3, 4)
-HEX = "0123456789abcdef" * 4
-
-
-def make_protocol(**changes: Any) -> Protocol:
-    """A tiny protocol with a primary undefended condition and one defense."""
-    fields: dict[str, Any] = {
-        "schema": "bench.protocol/1",
-        "id": "ue-tiny-v1",
-        "track": "ue",
-        "title": "Tiny digits",
-        "summary": "A protocol that exists for tests only.",
-        "notes": ("First note.",),
-        "dataset": {
-            "name": "digits",
-            "classes": 10,
-            "channels": 1,
-            "height": 8,
-            "width": 8,
-            "class_names": tuple(str(digit) for digit in range(10)),
-            "train": {"images": 1400, "sha256": HEX},
-            "test": {"images": 400, "sha256": HEX[::-1]},
-        },
-        "budgets": {"linf": 32, "l0": 1, "l2": 1.0},
-        "recipe": {
-            "epochs": 4,
-            "batch_size": 128,
-            "learning_rate": 0.1,
-            "momentum": 0.9,
-            "weight_decay": 0.0005,
-            "schedule": "cosine",
-        },
-        "sal": {
-            "estimator": "exact",
-            "epsilon": 0.05,
-            "epochs": EPOCHS,
-            "probe_images": 256,
-            "max_steps": 10,
-            "tolerance": 0.001,
-        },
-        "conditions": (
-            make_condition(primary=True),
-            make_condition(defense="jpeg"),
-        ),
-    }
-    return Protocol.model_validate({**fields, **changes})
-
-
-def make_condition(
-    model: str = "resnet-narrow", defense: str = "none", *, primary: bool = False, quick: int = 1, full: int = 3
-) -> Condition:
-    return Condition(model=model, defense=defense, primary=primary, seeds=SeedCount(quick=quick, full=full))
-
-
-DEFENSES = (
-    "none",
-    "jpeg",
-    "adversarial",
-    "ueraser-lite",
-    "ueraser",
-    "ueraser-max",
-    "mixup",
-    "cutout",
-    "cutmix",
-    "bdr",
-    "blur",
-    "orthogonal",
-)
-
-
-def make_wide_protocol(**changes: Any) -> Protocol:
-    """A protocol with twelve defenses of one network, one of them of the full tier only, and a second network."""
-    conditions = (
-        make_condition(primary=True),
-        *(make_condition(defense=name, quick=0 if name == "adversarial" else 1) for name in DEFENSES[1:]),
-        make_condition(model="lenet5"),
-    )
-    sal = {
-        "estimator": "exact",
-        "epsilon": 0.05,
-        "epochs": EPOCHS,
-        "probe_images": 256,
-        "max_steps": 10,
-        "tolerance": 0.001,
-        "official": {"seeds": (1, 2), "epochs": (2, 4)},
-    }
-    return make_protocol(
-        **{"id": "ue-wide-v1", "title": "Wide digits", "conditions": conditions, "sal": sal, **changes}
-    )
-
-
-def manifest_text(
-    slug: str = "fog",
-    *,
-    name: str | None = None,
-    family: str = "synthetic-shortcut",
-    summary: str = "Adds one pattern to each class.",
-    protocols: Sequence[str] = ("ue-tiny-v1",),
-    author: str = "Ada Example",
-    paper: str | None = "https://example.org/paper",
-    artifact: bool | None = None,
-    extra: str = "",
-) -> str:
-    """The text of a valid `submission.toml`; references carry no artifact unless asked to."""
-    method_name = slug.capitalize() if name is None else name
-    with_artifact = family != "reference" if artifact is None else artifact
-    lines = [
-        'schema = "bench.submission/1"',
-        'track = "ue"',
-        f"slug = {_toml(slug)}",
-        f"protocols = [{', '.join(_toml(item) for item in protocols)}]",
-        "submitted = 2026-01-31",
-        "[method]",
-        f"name = {_toml(method_name)}",
-        f"family = {_toml(family)}",
-        f"summary = {_toml(summary)}",
-        "uses_labels = true",
-        "[[authors]]",
-        f"name = {_toml(author)}",
-        'github = "ada-example"',
-        *(["[links]", f"paper = {_toml(paper)}"] if paper else []),
-        "[disclosure]",
-        "attempts_before_this = 2",
-        "test_set_used = false",
-        "[agreement]",
-        'artifact_license = "CC-BY-4.0"',
-        "publish = true",
-    ]
-    if with_artifact:
-        for protocol in protocols:
-            lines += _artifact_lines(protocol)
-    return "\n".join(lines) + "\n" + extra
-
-
-def make_manifest(slug: str = "fog", **changes: Any) -> Manifest:
-    return parse_manifest(manifest_text(slug, **changes))
 
 
 @dataclass(frozen=True)
@@ -476,20 +341,3 @@ def _subject(protocol: Protocol, tier: Tier, digest: str | None) -> Subject:
             for condition in protocol.conditions
         ),
     )
-
-
-def _artifact_lines(protocol: str) -> list[str]:
-    return [
-        "[[artifact]]",
-        'role = "perturbation"',
-        f"protocol = {_toml(protocol)}",
-        f'path = "{protocol}.safetensors"',
-        f'sha256 = "{HEX}"',
-        "bytes = 89728",
-        'kind = "class-wise"',
-        'norm = "linf"',
-    ]
-
-
-def _toml(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,3 +145,14 @@ def validate_tiny(folder: Path, data: TinyData | None = None, protocol: Protocol
 
 def no_data(dataset: Dataset) -> TinyData:
     raise DatasetMissing(f"{dataset.name} is not on this machine")
+
+
+def codes(problems: list[Problem]) -> list[str]:
+    """Return the codes of problems, in their order."""
+    return [problem.code for problem in problems]
+
+
+def one_problem(folder: Path, **given: Any) -> Problem:
+    """Return the only problem of the tiny submission in a folder."""
+    (problem,) = validate_tiny(folder, **given)
+    return problem

@@ -11,7 +11,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from factories import HEX, Found, make_protocol, make_result, make_run, write_submission
+from factories import Found, make_result, make_run, write_submission
+from protocol_factory import HEX, make_protocol
 from unlearning_factory import METHODS, Left, make_checkpoint_result, make_unlearning_protocol, write_unlearner
 
 from bench.protocol import Protocol

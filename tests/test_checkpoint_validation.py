@@ -5,44 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unlearned import PROTOCOL_ID, make_tensors, small_unlearning_protocol, write_unlearning_protocol
+from checkpoint_factory import write_checkpoint_submission
+from unlearned import PROTOCOL_ID, write_unlearning_protocol
 
-from bench.checkpoints import encode_checkpoint
 from bench.validation import validate_folder
-
-MANIFEST = """
-schema = "bench.submission/1"
-track = "unlearning"
-slug = "fog"
-protocols = ["unlearning-small-v1"]
-submitted = 2026-01-02
-
-[method]
-name = "Fog"
-family = "ascent"
-summary = "For tests only."
-
-[[authors]]
-name = "Tests"
-
-[[artifact]]
-role = "checkpoint"
-protocol = "unlearning-small-v1"
-probe = "gaussian"
-seed = 0
-path = "a.safetensors"
-sha256 = "{sha256}"
-bytes = {size}
-original = "{original}"
-
-[disclosure]
-tuned_on_retrained = false
-test_set_used = false
-
-[agreement]
-artifact_license = "CC0-1.0"
-publish = true
-"""
 
 
 @pytest.fixture
@@ -50,17 +16,7 @@ def fog(tmp_path, monkeypatch) -> Path:
     """A valid submission of one checkpoint."""
     write_unlearning_protocol(tmp_path / "protocols")
     monkeypatch.setenv("BENCH_PROTOCOLS", str(tmp_path / "protocols"))
-    return write(tmp_path / "fog")
-
-
-def write(folder: Path, original: str = "0" * 64, **tensors) -> Path:
-    content = encode_checkpoint({**make_tensors(small_unlearning_protocol()), **tensors})
-    folder.mkdir(exist_ok=True)
-    (folder / "a.safetensors").write_bytes(content)
-    sha256 = hashlib.sha256(content).hexdigest()
-    text = MANIFEST.format(sha256=sha256, size=len(content), original=original)
-    (folder / "submission.toml").write_text(text)
-    return folder
+    return write_checkpoint_submission(tmp_path / "fog")
 
 
 def edit(folder: Path, old: str, new: str) -> Path:
@@ -114,13 +70,13 @@ def test_a_wrong_digest_or_size_points_at_its_key(fog):
     ],
 )
 def test_a_wrong_tensor_is_named(fog, tensors, words):
-    (problem,) = validate_folder(write(fog, **tensors))
+    (problem,) = validate_folder(write_checkpoint_submission(fog, **tensors))
     assert (problem.code, problem.message) == ("tensor", words)
 
 
 def test_the_original_handed_in_again_is_a_warning(fog):
     sha256 = hashlib.sha256((fog / "a.safetensors").read_bytes()).hexdigest()
-    (problem,) = validate_folder(write(fog, original=sha256))
+    (problem,) = validate_folder(write_checkpoint_submission(fog, original=sha256))
     assert problem.severity == "warning"
     assert "nothing was unlearned" in problem.message
 

@@ -194,3 +194,14 @@ def test_a_removed_ledger_line_is_told_against_the_commit(repository, capsys, mo
     assert f"{path}: /1: was changed or removed; lines are appended only" in capsys.readouterr().out
     run("verify", "--against", "HEAD~1", "--root", str(repository))
     assert "appended only" not in capsys.readouterr().out
+
+
+def test_who_takes_the_role_of_a_reference_or_a_control_is_told_apart_from_who_had_it(base, tmp_path):
+    shutil.copytree(base / "submissions", tmp_path / "submissions")
+    folder = tmp_path / "submissions" / "lsp-digits" / "submission.toml"
+    folder.write_text(folder.read_text().replace('family = "synthetic-shortcut"', 'family = "reference"'))
+    other = tmp_path / "submissions" / "clean" / "submission.toml"
+    other.write_text(other.read_text() + "\n")
+    review = make_review(tmp_path, base, name="main")
+    assert "calls itself a reference: all others would be read" in lines(review, "lsp-digits")["Warnings"][0]
+    assert not any("calls itself" in line for line in lines(review, "clean").get("Warnings", ()))

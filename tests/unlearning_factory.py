@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from factories import HEX, make_protocol, make_run
+from factories import make_run
+from protocol_factory import HEX, make_protocol
 
 from bench.protocol import Tier
 from bench.results import (

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bench.data.dataset import ImageData, ImageSplit
 from bench.data.places import cache_folder, check_file
 from bench.errors import DataMismatch
-from bench.files import write_atomically
+from bench.files import write_and_sweep
 
 DECODER = "pixpack.py"
 DECODER_SHA256 = "55c4e2211c8c462661cc1af3691a6eda23928f4d2bbadc746e56a0e584716274"
@@ -139,7 +139,7 @@ def _write_cached(path: Path, pixels: NDArray[np.uint8]) -> None:
     buffer = io.BytesIO()
     np.save(buffer, pixels, allow_pickle=False)
     with suppress(OSError):
-        write_atomically(path, buffer.getvalue())
+        write_and_sweep(path, buffer.getvalue())
 
 
 def _pixel_digest(pixels: NDArray[np.uint8]) -> str:

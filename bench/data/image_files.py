@@ -22,7 +22,7 @@ from PIL import Image
 
 from bench.data.places import cache_folder
 from bench.errors import DataMismatch, DatasetMissing
-from bench.files import write_atomically
+from bench.files import write_and_sweep
 
 SUFFIXES = {".jpeg", ".jpg", ".png"}
 RESIZED, CROPPED = 256, 224
@@ -136,7 +136,7 @@ def _keep(path: Path, name: str, paths: Sequence[Path], shape: tuple[int, ...]) 
         pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
         _decode_all(name, paths, pixels)
         pixels.flush()
-        write_atomically(_digest_file(path), _pixel_digest(pixels).encode())
+        write_and_sweep(_digest_file(path), _pixel_digest(pixels).encode())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -129,16 +129,15 @@ def _run(name: str, opened: Mapping[str, int], arrays: IO[bytes], verdict: IO[by
     environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     kept = (*opened.values(), arrays.fileno(), verdict.fileno())
     quiet = subprocess.DEVNULL
-    with tempfile.TemporaryDirectory() as empty:
-        try:
-            done = subprocess.run(
-                program, stdin=quiet, stdout=quiet, stderr=quiet, env=environment, cwd=empty, pass_fds=kept,
-                timeout=WALL_SECONDS, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            raise RefusedArtifact(f"file: takes longer than {WALL_SECONDS} s to read") from error
-        except OSError as error:
-            raise EnvironmentProblem(f"no process can be started to read the file: {error.strerror}") from error
+    try:
+        done = subprocess.run(
+            program, stdin=quiet, stdout=quiet, stderr=quiet, env=environment, cwd="/", pass_fds=kept,
+            timeout=WALL_SECONDS, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise RefusedArtifact(f"file: takes longer than {WALL_SECONDS} s to read") from error
+    except OSError as error:
+        raise EnvironmentProblem(f"no process can be started to read the file: {error.strerror}") from error
     if done.returncode != 0:
         size = sum(os.fstat(descriptor).st_size for descriptor in opened.values())
         raise RefusedArtifact(

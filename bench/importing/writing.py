@@ -5,8 +5,6 @@ May import pydantic, bench.errors, records and bench.artifacts.
 
 import hashlib
 import json
-import shutil
-import tempfile
 from datetime import date
 from pathlib import Path
 from string import Template
@@ -16,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.artifacts import Integers, encode_perturbation
 from bench.errors import UsageProblem
-from bench.files import write_atomically
+from bench.files import remove_leftovers, unfinished_folder, write_atomically
 from bench.importing.report import ImportReport
 from bench.importing.request import Credits
 from bench.plain_text import Link, Name
@@ -42,15 +40,12 @@ def write_submission(root: Path, values: Integers, report: ImportReport, who: Cr
     manifest = manifest_text(done, who)
     parent = root / "submissions"
     parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=parent, prefix=f".{report.slug}."))
-    try:
+    remove_leftovers(parent, report.slug)
+    with unfinished_folder(parent, report.slug) as made:
         write_atomically(made / ARTIFACT_NAME, content)
         write_atomically(made / MANIFEST_NAME, manifest.encode())
         made.chmod(0o755)
         made.rename(parent / report.slug)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
     return done
 
 

@@ -14,7 +14,7 @@ from bench.leaderboard.shelf import read_shelf
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry, entry_of
 from bench.metrics.catalog import METRICS
 from bench.protocol import Protocol
-from bench.submission import MANIFEST_NAME, load_submission
+from bench.submission import MANIFEST_NAME, listed_folders, load_submission
 from bench.unlearning_protocol import AnyProtocol, all_protocol_ids, load_any_protocol
 
 
@@ -63,7 +63,7 @@ def resolve(root: Path, name: str) -> Named:
     if (path / MANIFEST_NAME).is_file():
         inside = path.resolve().parent == home.resolve()
         return Named(path.resolve().name if inside else name, path, at_home=inside)
-    known = sorted(item.parent.name for item in home.glob(f"*/{MANIFEST_NAME}"))
+    known = [folder.name for folder in listed_folders(home)]
     near = difflib.get_close_matches(path.name, known, n=4, cutoff=0.5)
     starting = [slug for slug in known if slug.startswith(path.name) and slug not in near][:4]
     hint = f"nearly so named: {', '.join([*near, *starting])}" if near or starting else f"known: {', '.join(known)}"

@@ -147,6 +147,11 @@ def _noise_sentence(board: UnlearningBoard, label: Labels) -> str:
         return f"{sentence} Retraining has no Gaussian scores yet, so the test itself is unchecked."
     if retrained[0].verdict.kind == "gone":
         return f"{sentence} Retraining passes it, as it must."
+    if retrained[0].verdict.kind == "open":
+        return (
+            f"{sentence} Retraining itself stays undecided ({retrained[0].verdict.detail}): "
+            "these seeds are too few to show that a trace is gone."
+        )
     return f"{sentence} Retraining itself does not pass it ({retrained[0].verdict.text}): read this with doubt."
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.files import write_atomically
+from bench.files import remove_leftovers, write_atomically
 from bench.records import canonical_bytes
 
 FOLDER = "memory"
@@ -61,6 +61,7 @@ class Memory:
         """Delete from the folder what this process neither recalled nor worked out."""
         if self._folder is None or not self._folder.is_dir():
             return
+        remove_leftovers(self._folder)
         for path in self._folder.glob("*.json"):
             if path.stem not in self._values:
                 path.unlink(missing_ok=True)

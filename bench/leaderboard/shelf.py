@@ -18,14 +18,14 @@ from typing import Literal
 from pydantic import ValidationError
 
 from bench.errors import CorruptResult, InvalidSubmission, RefusedArtifact
-from bench.files import write_atomically
+from bench.files import write_and_sweep
 from bench.leaderboard.crew import spread
 from bench.ledger import LEDGER_LIMIT_BYTES, LEDGER_NAME, Ledger, read_ledger
 from bench.problems import visible
 from bench.records import Record
 from bench.results import Result, Run
 from bench.store import belongs_to, read_result, read_runs, result_paths, runs_path, stored_bytes
-from bench.submission import MANIFEST_NAME, MANIFESTS, AnyManifest, parse_any_manifest, read_manifest
+from bench.submission import MANIFEST_NAME, MANIFESTS, AnyManifest, listed_folders, parse_any_manifest, read_manifest
 from bench.untrusted import read_untrusted
 
 INDEX = "shelf.json"
@@ -138,7 +138,7 @@ def read_shelves(root: Path, cache: Path | None = None, *, code: str = "") -> tu
     Raises CorruptResult for a result that contradicts itself.
     """
     known = _load_index(cache, code)
-    folders = [path.parent for path in sorted((root / "submissions").glob(f"*/{MANIFEST_NAME}"))]
+    folders = listed_folders(root / "submissions")
     stamps = {folder.name: _stamp(folder) for folder in folders} if cache is not None else {}
     untouched = {name for name, stamp in stamps.items() if stamp and name in known and known[name].stamp == stamp}
     tasks = [(folder, known.get(folder.name)) for folder in folders if folder.name not in untouched]
@@ -308,7 +308,7 @@ def _save_index(cache: Path, code: str, shelves: Sequence[Shelf], stamps: Mappin
         for shelf in shelves
     }
     with suppress(OSError):  # an index that cannot be written costs time, nothing else
-        write_atomically(cache / INDEX, Index(code=code, folders=folders).model_dump_json().encode())
+        write_and_sweep(cache / INDEX, Index(code=code, folders=folders).model_dump_json().encode())
 
 
 def _reason(manifest: Path, error: Exception) -> str:

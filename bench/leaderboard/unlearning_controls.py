@@ -9,7 +9,8 @@ from bench.errors import UndefinedMetric
 from bench.leaderboard.figures import DataTable
 from bench.leaderboard.unlearning_charts import ORIGINAL, OWN, RETRAINED
 from bench.leaderboard.unlearning_order import p_words, signed
-from bench.metrics.gus_statistics import equivalence, gaussian_unlearning_score, pooled_test
+from bench.metrics.gus_statistics import Networks, equivalence, gaussian_unlearning_score, pooled_test
+from bench.metrics.gus_statistics import mean as arithmetic_mean
 from bench.results import CheckpointResult
 
 SETS = {
@@ -30,10 +31,10 @@ def control_table(cells: Cells) -> DataTable | None:
         return None
     series = [name for name in (OWN, ORIGINAL, RETRAINED) if name in cells]
     return DataTable(
-        "Mean Gaussian score with its 95\u202f% interval over the items of all seeds",
+        "Mean Gaussian score with its 95\u202f% interval: the wider one of those over items and over seeds",
         ("set", "items", *series),
         tuple(
-            (words, str(len(_scores(cells[OWN], key))), *(_mean_words(_scores(cells[name], key)) for name in series))
+            (words, str(len(_items(cells[OWN], key))), *(_mean_words(_scores(cells[name], key)) for name in series))
             for key, words in SETS.items()
         ),
     )
@@ -47,14 +48,14 @@ def control_sentences(cells: Cells, margin: float) -> tuple[str, ...]:
 
 
 def _kept_sentence(cells: Cells, margin: float) -> str:
-    values = _scores(cells[OWN], "kept")
+    values = _items(cells[OWN], "kept")
     if len(values) < 2:
         return "No canary was kept, so there is no positive control."
-    mean = gaussian_unlearning_score(values).mean
+    mean = arithmetic_mean(values)
     chance = pooled_test(values)
-    before = f" (original: {_plain(_scores(cells[ORIGINAL], 'kept'))})" if ORIGINAL in cells else ""
+    before = f" (original: {_plain(_items(cells[ORIGINAL], 'kept'))})" if ORIGINAL in cells else ""
     said = f"The kept canaries score {signed(mean)}{before}."
-    if equivalence(values, margin).bound < margin:
+    if _is_gone(_scores(cells[OWN], "kept"), margin):
         return (
             f"{said} Their trace is gone although they were to be kept: the method wiped out memory of noise as a "
             "whole, or was tuned to this test."
@@ -69,7 +70,7 @@ def _kept_sentence(cells: Cells, margin: float) -> str:
 
 
 def _never_sentence(cells: Cells) -> str:
-    values = _scores(cells[OWN], "never")
+    values = _items(cells[OWN], "never")
     if len(values) < 2:
         return "No noise was held back, so there is no negative control."
     chance = pooled_test(values)
@@ -79,17 +80,29 @@ def _never_sentence(cells: Cells) -> str:
     return f"{said} That is compatible with 0, as it must be."
 
 
-def _scores(cells: Sequence[CheckpointResult], key: str) -> list[float]:
-    return [value for cell in cells if cell.gaussian for value in getattr(cell.gaussian, key)]
+def _is_gone(networks: Networks, margin: float) -> bool:
+    try:
+        return equivalence(networks, margin).bound < margin
+    except UndefinedMetric:
+        return False
+
+
+def _scores(cells: Sequence[CheckpointResult], key: str) -> Networks:
+    """Return the scores of a set by network."""
+    return [getattr(cell.gaussian, key) for cell in cells if cell.gaussian]
+
+
+def _items(cells: Sequence[CheckpointResult], key: str) -> list[float]:
+    return [value for values in _scores(cells, key) for value in values]
 
 
 def _plain(values: Sequence[float]) -> str:
-    return signed(gaussian_unlearning_score(values).mean) if len(values) > 1 else "not measured"
+    return signed(arithmetic_mean(values)) if len(values) > 1 else "not measured"
 
 
-def _mean_words(values: Sequence[float]) -> str:
+def _mean_words(networks: Networks) -> str:
     try:
-        score = gaussian_unlearning_score(values)
+        score = gaussian_unlearning_score(networks)
     except UndefinedMetric:
         return "not measurable"
     return f"{signed(score.mean)} ({signed(score.interval.low)} to {signed(score.interval.high)})"

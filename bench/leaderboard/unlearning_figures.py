@@ -25,14 +25,14 @@ from bench.leaderboard.unlearning_charts import (
 from bench.leaderboard.unlearning_contexts import UnlearningBoard, UnlearningRow
 from bench.leaderboard.unlearning_order import ACCURACY_TOLERANCE, signed
 from bench.leaderboard.wording import Shown, short_names
-from bench.metrics.gus_statistics import FALSE_POSITIVE_RATES, share, threshold
+from bench.metrics.gus_statistics import FALSE_POSITIVE_RATES, Networks, Rate, share, threshold
 
 ROC_STEPS = 31
 BIN = 0.5
 MOST_BINS = 40
 
-Scores = Mapping[str, Sequence[float]]
-"""Gaussian scores by series, all seeds together."""
+Scores = Mapping[str, Networks]
+"""Gaussian scores by series and network; every network has some."""
 
 
 def tradeoff_figure(board: UnlearningBoard) -> list[Figure]:
@@ -84,17 +84,19 @@ def roc_figure(scores: Scores, *, name: str) -> Figure:
     """Draw the ROC curve of "this item was in the training set" from Gaussian scores, all seeds together."""
     rates = [LOWEST_RATE ** (1 - step / (ROC_STEPS - 1)) for step in range(ROC_STEPS - 1)]
     drawn = [series for series in (OWN, RETRAINED, ORIGINAL) if scores.get(series)]
-    ordered = {series: sorted(scores[series]) for series in drawn}
+    ordered = {series: [sorted(values) for values in scores[series]] for series in drawn}
     rows = [_rate_row(series, ordered[series], rate) for series in drawn for rate in rates]
     rows += [_rate(series, 1.0, 1.0) for series in drawn]
     rows += [_rate(IDEAL, rate, rate) for rate in (LOWEST_RATE, 1.0)]
     caption = (
         "How many of the forgotten items an observer with the secret noise would recognize, at each rate of false "
         "alarms. On the diagonal the network knows nothing of the noise; above it the noise is left, below it the "
-        "network reacts against it. Band: 95\u202f% Clopper-Pearson interval of this submission."
+        "network reacts against it. Band: 95\u202f% interval of this submission, the wider one of those over items and "
+        "over seeds."
     )
     table = DataTable(
-        "True positive rate with its 95\u202f% Clopper-Pearson interval, by false positive rate",
+        "True positive rate by false positive rate, with the wider one of its 95\u202f% intervals over items "
+        "(Clopper-Pearson) and over seeds (Student's t)",
         ("false positive rate", *drawn),
         tuple(
             (f"{rate:g}", *(_rate_words(ordered[series], rate) for series in drawn)) for rate in FALSE_POSITIVE_RATES
@@ -106,7 +108,7 @@ def roc_figure(scores: Scores, *, name: str) -> Figure:
 
 def score_figure(scores: Scores, *, name: str) -> Figure:
     """Draw the histogram of Gaussian scores against N(0, 1) and against the original's."""
-    own, original = scores[OWN], scores.get(ORIGINAL, ())
+    own, original = ([value for values in scores.get(name, ()) for value in values] for name in (OWN, ORIGINAL))
     edges = _edges([*own, *original])
     counts = _counts(own, edges)
     width = edges[1] - edges[0]
@@ -171,27 +173,27 @@ def _bound(shown: Shown, index: int, factor: float) -> float:
     return round(shown.bounds[index] * factor, 4) if shown.bounds else float("nan")
 
 
-def _rate_row(series: str, values: Sequence[float], rate: float) -> Row:
-    hits = _hits(values, rate)
-    tpr = round(hits / len(values), 6) if hits else None
+def _rate_row(series: str, networks: Networks, rate: float) -> Row:
+    found = _rate_at(networks, rate)
+    tpr = round(found.value, 6) if found.hits else None
     if series != OWN:
         return _rate(series, round(rate, 6), tpr)
-    found = share(hits, len(values))
     low, high = max(found.interval.low, LOWEST_RATE), max(found.interval.high, LOWEST_RATE)
     return {**_rate(series, round(rate, 6), tpr), "low": round(low, 6), "high": round(high, 6)}
 
 
-def _hits(ordered: Sequence[float], rate: float) -> int:
-    """Return how many scores, given in ascending order, lie above the threshold of a false positive rate."""
-    return len(ordered) - bisect_right(ordered, threshold(rate))
+def _rate_at(networks: Networks, rate: float) -> Rate:
+    """Return the share of scores, in ascending order by network, above the threshold of a false positive rate."""
+    limit = threshold(rate)
+    return share([len(values) - bisect_right(values, limit) for values in networks], [len(v) for v in networks])
 
 
 def _rate(series: str, fpr: float, tpr: float | None) -> Row:
     return {"series": series, "fpr": fpr, "tpr": tpr, "low": None, "high": None}
 
 
-def _rate_words(values: Sequence[float], rate: float) -> str:
-    found = share(_hits(values, rate), len(values))
+def _rate_words(networks: Networks, rate: float) -> str:
+    found = _rate_at(networks, rate)
     return f"{found.value:.4f} ({found.interval.low:.4f} to {found.interval.high:.4f})"
 
 

@@ -217,7 +217,7 @@ def _cells(sources: Sources, result: Result, protocol: UnlearningProtocol) -> di
 
 def _figures(cells: Mapping[str, Sequence[CheckpointResult]], *, name: str) -> tuple[Figure, ...]:
     scores = {
-        series: [value for cell in found if cell.gaussian for value in cell.gaussian.forget]
+        series: [cell.gaussian.forget for cell in found if cell.gaussian and cell.gaussian.forget]
         for series, found in cells.items()
     }
     if not scores.get(OWN):

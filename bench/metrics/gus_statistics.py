@@ -6,7 +6,6 @@ N(0, 1) exactly, so thresholds and false positive rates need no sample. Source: 
 """
 
 import math
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,6 +16,14 @@ from bench.errors import UndefinedMetric
 
 FALSE_POSITIVE_RATES = (0.001, 0.01, 0.05, 0.1)
 """Where true positive rates are reported; 0.01 is the one that publications print."""
+
+Networks = Sequence[Sequence[float]]
+"""Scores of each independently trained network, one for each seed.
+
+Items of one network are independent of each other only where it does not depend on the noise, and networks of one
+method may differ by more than their items do. Whatever is said of a method therefore has to hold on two levels: with
+items as what chance draws again, and with networks. The wider interval of the two is taken.
+"""
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Score:
-    """GUS of one network: mean and standard deviation (n - 1) of `count` scores, and the interval of the mean."""
+    """GUS of a method: mean and standard deviation (n - 1) of `count` scores, and the interval of the mean."""
 
     mean: float
     deviation: float
@@ -51,9 +58,9 @@ class PooledTest:
 
 @dataclass(frozen=True)
 class Equivalence:
-    """Two one-sided t-tests (TOST) of |GUS| < margin.
+    """Two one-sided t-tests (TOST) of |GUS| < margin, over items and over networks.
 
-    p_value: of the larger of both tests. bound: the largest |GUS| that is compatible with the scores at 95 %;
+    p_value: the largest of all tests. bound: the largest |GUS| that is compatible with the scores at 95 %;
     p_value < 0.05 exactly where bound < margin.
     """
 
@@ -64,7 +71,7 @@ class Equivalence:
 
 @dataclass(frozen=True)
 class Rate:
-    """A share of items, `hits` of `count`, and its exact (Clopper-Pearson) binomial interval."""
+    """A share of items, `hits` of `count`, and its interval."""
 
     value: float
     hits: int
@@ -95,16 +102,16 @@ def deviation(values: Sequence[float]) -> float:
     return math.sqrt(math.fsum((value - center) ** 2 for value in values) / (len(values) - 1))
 
 
-def gaussian_unlearning_score(values: Sequence[float], *, level: float = 0.95) -> Score:
-    """Return GUS, the mean score, with its Student-t interval over items.
+def gaussian_unlearning_score(networks: Networks, *, level: float = 0.95) -> Score:
+    """Return GUS, the mean score, with the wider one of its Student-t intervals over items and over networks.
 
     Any real number; 0 is ideal, positive is memorization, negative the opposite dependence, as after over-unlearning.
     The variance is measured: 1 holds for networks that are independent of the noise only.
-    Raises UndefinedMetric for fewer than two values.
+    Raises UndefinedMetric for fewer than two values or a network without any.
     """
-    center, spread, count = mean(values), deviation(values), len(values)
-    half = float(stdtrit(count - 1, (1 + level) / 2)) * spread / math.sqrt(count)
-    return Score(center, spread, count, Interval(center - half, center + half))
+    levels = _levels(networks)
+    found = [_student(values, (1 + level) / 2) for values in levels]
+    return Score(mean(levels[0]), deviation(levels[0]), len(levels[0]), _widest(found))
 
 
 def pooled_test(values: Sequence[float]) -> PooledTest:
@@ -116,21 +123,45 @@ def pooled_test(values: Sequence[float]) -> PooledTest:
     return PooledTest(z, two_sided=2 * float(ndtr(-abs(z))), one_sided=float(ndtr(-z)))
 
 
-def equivalence(values: Sequence[float], margin: float) -> Equivalence:
+def equivalence(networks: Networks, margin: float) -> Equivalence:
     """Test that |GUS| is below a margin, > 0, in units of a standard deviation of the null.
 
-    That a trace is gone is a claim that this test has to support; that `pooled_test` finds none does not.
-    Raises UndefinedMetric for fewer than two values.
+    That a trace is gone is a claim that this test has to support; that `pooled_test` finds none does not. The claim
+    must hold over items and over networks, so that its error is at most that of the level on which it is false.
+    With one network it speaks of that network alone.
+    Raises UndefinedMetric for fewer than two values or a network without any.
+    Sources: Schuirmann 1987 (two one-sided tests); Berger 1982 (all of several tests must reject).
     """
     if margin <= 0:
         raise ValueError(f"margin is {margin}; it must be above 0")
+    claims = [_claim(values, margin) for values in _levels(networks)]
+    return Equivalence(margin, max(claim.p_value for claim in claims), max(claim.bound for claim in claims))
+
+
+def _claim(values: Sequence[float], margin: float) -> Equivalence:
+    """Return both one-sided t-tests of one level; the one on the side of the mean has the larger p-value."""
     freedom = len(values) - 1
     center, error = mean(values), deviation(values) / math.sqrt(len(values))
     reach = float(stdtrit(freedom, 0.95)) * error
-    # The test on the side of the mean has the larger p-value; the other one can never decide.
     distance = margin - abs(center)
     p_value = float(stdtr(freedom, -distance / error)) if error > 0 else float(distance <= 0)
     return Equivalence(margin, p_value, bound=abs(center) + reach)
+
+
+def _levels(networks: Networks) -> list[list[float]]:
+    """Return all items, and where there are several networks their means. Raises UndefinedMetric."""
+    items = [value for values in networks for value in values]
+    return [items, [mean(values) for values in networks]] if len(networks) > 1 else [items]
+
+
+def _student(values: Sequence[float], quantile: float) -> Interval:
+    """Return the Student-t interval of a mean whose ends are at a quantile and at its complement."""
+    half = float(stdtrit(len(values) - 1, quantile)) * deviation(values) / math.sqrt(len(values))
+    return Interval(mean(values) - half, mean(values) + half)
+
+
+def _widest(intervals: Sequence[Interval]) -> Interval:
+    return Interval(min(item.low for item in intervals), max(item.high for item in intervals))
 
 
 def threshold(false_positive: float) -> float:
@@ -138,32 +169,48 @@ def threshold(false_positive: float) -> float:
     return -float(ndtri(false_positive))
 
 
-def tpr_at(values: Sequence[float], false_positive: float, *, level: float = 0.95) -> Rate:
+def tpr_at(networks: Networks, false_positive: float, *, level: float = 0.95) -> Rate:
     """Return the share of scores above the analytic threshold of a false positive rate: the rate itself if unlearned.
 
     Raises UndefinedMetric without values.
     """
     limit = threshold(false_positive)
-    return share(sum(value > limit for value in values), len(values), level=level)
+    return share([sum(value > limit for value in values) for values in networks], _counts(networks), level=level)
 
 
-def tpr_two_sided_at(values: Sequence[float], false_positive: float, *, level: float = 0.95) -> Rate:
+def tpr_two_sided_at(networks: Networks, false_positive: float, *, level: float = 0.95) -> Rate:
     """Return the share of scores whose size is above the threshold: also sees what unlearning turned negative.
 
     Raises UndefinedMetric without values.
     """
     limit = threshold(false_positive / 2)
-    return share(sum(abs(value) > limit for value in values), len(values), level=level)
+    return share([sum(abs(value) > limit for value in values) for values in networks], _counts(networks), level=level)
 
 
-def share(hits: int, count: int, *, level: float = 0.95) -> Rate:
-    """Return hits / count with the Clopper-Pearson interval. Raises UndefinedMetric where count is 0."""
-    if count == 0:
+def _counts(networks: Networks) -> list[int]:
+    return [len(values) for values in networks]
+
+
+def share(hits: Sequence[int], counts: Sequence[int], *, level: float = 0.95) -> Rate:
+    """Return the share of hits among all items of all networks, with the wider one of two intervals.
+
+    hits, counts: by network. Over items the interval is Clopper-Pearson's, over several networks Student's t of their
+    shares, cut at 0 and 1. Raises UndefinedMetric where a network has no items.
+    """
+    if not counts or not all(counts):
         raise UndefinedMetric("a share of no items")
-    tail = (1 - level) / 2
+    found = [_clopper_pearson(sum(hits), sum(counts), (1 - level) / 2)]
+    if len(counts) > 1:
+        shares = [hit / count for hit, count in zip(hits, counts, strict=True)]
+        over_networks = _student(shares, (1 + level) / 2)
+        found.append(Interval(max(0.0, over_networks.low), min(1.0, over_networks.high)))
+    return Rate(sum(hits) / sum(counts), sum(hits), sum(counts), _widest(found))
+
+
+def _clopper_pearson(hits: int, count: int, tail: float) -> Interval:
     low = float(betaincinv(hits, count - hits + 1, tail)) if hits > 0 else 0.0
     high = float(betaincinv(hits + 1, count - hits, 1 - tail)) if hits < count else 1.0
-    return Rate(hits / count, hits, count, Interval(low, high))
+    return Interval(low, high)
 
 
 def roc_points(values: Sequence[float]) -> tuple[RocPoint, ...]:
@@ -199,32 +246,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = largest
     return adjusted
-
-
-def hierarchical_interval(
-    models: Sequence[Sequence[float]], *, draws: int, generator: random.Random, level: float = 0.95
-) -> Interval:
-    """Return the bootstrap percentile interval of the mean GUS over models, drawing models and then their items.
-
-    models: scores of each independently trained network. Networks of one method differ by more than their items do, so
-    that an interval over items alone is too narrow; with few models this one still is.
-    Raises UndefinedMetric for fewer than two models or a model without scores.
-    """
-    if len(models) < 2 or not all(models):
-        raise UndefinedMetric(f"a bootstrap over models needs two or more with scores, got {len(models)}")
-    found = sorted(_resampled_mean(models, generator) for _ in range(draws))
-    tail = (1 - level) / 2
-    return Interval(_quantile(found, tail), _quantile(found, 1 - tail))
-
-
-def _resampled_mean(models: Sequence[Sequence[float]], generator: random.Random) -> float:
-    chosen = generator.choices(models, k=len(models))
-    return mean([mean(generator.choices(values, k=len(values))) for values in chosen])
-
-
-def _quantile(ordered: Sequence[float], probability: float) -> float:
-    """Interpolate between the order statistics around probability * (n - 1)."""
-    place = probability * (len(ordered) - 1)
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])

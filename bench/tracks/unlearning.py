@@ -205,20 +205,38 @@ def _measured(condition: ProbeCondition, trios: Sequence[_Trio], settings: Check
 
 
 def _gaussian(condition: ProbeCondition, trios: Sequence[_Trio], margin: float) -> list[Measurement]:
-    """Return what follows from all Gaussian scores of all seeds together."""
-    scores = [value for trio in trios if trio.own.gaussian for value in trio.own.gaussian.forget]
-    label = condition.label
-    found = [_by_seed("gus_residual", condition, lambda trio: trio.value("gus") / _value(trio.original, "gus"), trios)]
-    rates = {"gus_tpr_001": 0.001, "gus_tpr_01": 0.01, "gus_tpr_05": 0.05, "gus_tpr_10": 0.1}
-    for key, rate in rates.items():
-        found.append(_rate(key, label, gus_statistics.tpr_at(scores, rate)))
-    found.append(_rate("gus_tpr_two_sided", label, gus_statistics.tpr_two_sided_at(scores, 0.01)))
-    found.append(_pooled("gus_auc", label, gus_statistics.auc(scores)))
-    found.append(_pooled("gus_p", label, gus_statistics.pooled_test(scores).two_sided))
-    claim = gus_statistics.equivalence(scores, margin)
-    found.append(_pooled("gus_bound", label, claim.bound))
-    found.append(_pooled("gus_equivalence_p", label, claim.p_value))
-    return found
+    """Return what follows from the Gaussian scores of all seeds."""
+    networks = [trio.own.gaussian.forget if trio.own.gaussian else () for trio in trios]
+    found = [_by_seed("gus_residual", condition, _residual, trios)]
+    try:
+        return found + _over_networks(condition.label, networks, margin)
+    except UndefinedMetric as error:
+        # A network without any gradient, such as a constant one, has no scores: then nothing is known of the method.
+        return found + [_missing(key, condition, "not_measurable", str(error)) for key in _POOLED]
+
+
+def _over_networks(label: str, networks: gus_statistics.Networks, margin: float) -> list[Measurement]:
+    """Return rates, tests and the claim that the trace is gone. Raises UndefinedMetric for a network without scores."""
+    scores = [value for values in networks for value in values]
+    claim = gus_statistics.equivalence(networks, margin)
+    pooled = {
+        "gus_auc": gus_statistics.auc(scores),
+        "gus_p": gus_statistics.pooled_test(scores).two_sided,
+        "gus_bound": claim.bound,
+        "gus_equivalence_p": claim.p_value,
+    }
+    return [
+        *(_rate(key, label, gus_statistics.tpr_at(networks, rate)) for key, rate in _RATES.items()),
+        _rate("gus_tpr_two_sided", label, gus_statistics.tpr_two_sided_at(networks, 0.01)),
+        *(_pooled(key, label, value) for key, value in pooled.items()),
+    ]
+
+
+def _residual(trio: _Trio) -> float:
+    before = _value(trio.original, "gus")
+    if before == 0:
+        raise UndefinedMetric("the original has a GUS of 0: there is nothing of which a share could be left")
+    return trio.value("gus") / before
 
 
 def _removal(trio: _Trio, effect: str) -> float:
@@ -288,6 +306,11 @@ _PAIRED: dict[str, Callable[[_Trio], float]] = {
     "mia_gap": lambda trio: absolute_gap(_pair(trio, "mia_confidence")),
 }
 """What follows from a checkpoint and the references of its kit, seed by seed."""
+
+_RATES = {"gus_tpr_001": 0.001, "gus_tpr_01": 0.01, "gus_tpr_05": 0.05, "gus_tpr_10": 0.1}
+
+_POOLED = (*_RATES, "gus_tpr_two_sided", "gus_auc", "gus_p", "gus_bound", "gus_equivalence_p")
+"""What follows from the Gaussian scores of all seeds together, in the order it is shown."""
 
 _DISTRIBUTIONS = ("klom", "ulira", "neurips_score")
 

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from factories import Found, make_protocol, make_result, make_run, write_board, write_submission, write_wide_board
+from factories import Found, make_result, make_run, write_board, write_submission, write_wide_board
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from protocol_factory import make_protocol
 from unlearning_factory import write_unlearning_board
 
 from bench.leaderboard.building import render_site

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from bench.execution.cache import CachedCell
+from bench.kit_files import SEAL_NAME
 from bench.leaderboard.publishing import LISTING
 from bench.ledger import LEDGER_NAME, read_ledger
 from bench.store import read_runs
@@ -38,7 +39,7 @@ def content(root: Path, *folders: str) -> dict[str, object]:
     """Return what lies below folders, by path, without times and costs, which differ from run to run.
 
     A finished cell stands for itself, a runs file for the ids that its runs found, a ledger for the results that it has
-    a line of, the cost of a kit for its fields, any other file for its bytes.
+    a line of, the cost of a kit for its fields, the seal of a kit for the files it lists, any other file for its bytes.
     Raises ValidationError and CorruptResult for a file that is not whole.
     """
     found: dict[str, object] = {}
@@ -57,7 +58,9 @@ def _meaning(path: Path, raw: bytes) -> object:
         assert all(run.seal == run.expected_seal for run in runs)
         return {run.id for run in runs}
     if path.name == "cost.json":
-        return sorted(json.loads(raw))
+        return tuple(sorted(json.loads(raw)))
+    if path.name == SEAL_NAME:
+        return tuple(sorted(json.loads(raw)["files"]))
     if "cells" in path.parts and path.suffix == ".json":
         return CachedCell.model_validate_json(raw).cell
     return raw

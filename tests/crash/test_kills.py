@@ -2,7 +2,7 @@
 
 After each kill no reader finds half a file; the next run takes up what is there, and the end is that of an undisturbed
 run. Half of the moments are random in time, half are random among the changes to files, where most can go wrong.
-BENCH_KILLS sets the number of kills of each command; docs/faults.md tells of a run with 50 of each.
+BENCH_KILLS sets the number of kills of each command.
 """
 
 import os
@@ -18,7 +18,7 @@ from readers import EVALUATION, content, files, forget, leftovers
 
 from bench.store import result_files
 
-KILLS = int(os.environ.get("BENCH_KILLS", "17"))
+KILLS = int(os.environ.get("BENCH_KILLS", "50"))
 
 EVALUATE = ("evaluate", "submissions/clean", "submissions/noise", "--jobs", "1")
 RENDER = ("render",)
@@ -37,9 +37,9 @@ class Undisturbed:
     changes: int
 
 
-@pytest.fixture(scope="module")
-def evaluated(nursery, tmp_path_factory) -> Undisturbed:
-    return undisturbed(nursery, write_world(tmp_path_factory.mktemp("evaluated")), EVALUATE, EVALUATION)
+@pytest.fixture
+def evaluated(nursery, quick_folder) -> Undisturbed:
+    return undisturbed(nursery, write_world(quick_folder / "evaluated"), EVALUATE, EVALUATION)
 
 
 def undisturbed(nursery: Nursery, root: Path, command: tuple[str, ...], folders: tuple[str, ...]) -> Undisturbed:
@@ -75,16 +75,16 @@ def kill_often(nursery: Nursery, root: Path, command: tuple[str, ...], whole: Un
     assert leftovers(root) == []
 
 
-def test_a_killed_evaluation_leaves_nothing_half_and_goes_on_to_the_same_ids(nursery, evaluated, tmp_path):
-    root = write_world(tmp_path)
+def test_a_killed_evaluation_leaves_nothing_half_and_goes_on_to_the_same_ids(nursery, evaluated, quick_folder):
+    root = write_world(quick_folder / "killed")
     kill_often(nursery, root, EVALUATE, evaluated, EVALUATION)
     found = {path.name: path.read_bytes() for path in result_files(root / "submissions")}
     assert found == {path.name: path.read_bytes() for path in result_files(evaluated.root / "submissions")}
     assert "0 problems" in nursery.run(root, "verify").said
 
 
-def test_a_killed_rendering_leaves_nothing_half_and_goes_on_to_the_same_bytes(nursery, evaluated, tmp_path):
-    root = tmp_path / "world"
+def test_a_killed_rendering_leaves_nothing_half_and_goes_on_to_the_same_bytes(nursery, evaluated, quick_folder):
+    root = quick_folder / "killed"
     shutil.copytree(evaluated.root, root)
     whole = undisturbed(nursery, root, RENDER, RENDERING)
     assert "site/submissions/noise/index.html" in whole.found
@@ -94,7 +94,7 @@ def test_a_killed_rendering_leaves_nothing_half_and_goes_on_to_the_same_bytes(nu
     assert files(root, "site") == site
 
 
-def test_killed_kits_leave_nothing_half_and_come_out_the_same(nursery, tmp_path):
-    whole = undisturbed(nursery, write_world(tmp_path / "whole"), CHALLENGE, KITS)
+def test_killed_kits_leave_nothing_half_and_come_out_the_same(nursery, quick_folder):
+    whole = undisturbed(nursery, write_world(quick_folder / "whole"), CHALLENGE, KITS)
     assert any(name.endswith("patch-1/kit.json") for name in whole.found)
-    kill_often(nursery, write_world(tmp_path / "killed"), CHALLENGE, whole, KITS)
+    kill_often(nursery, write_world(quick_folder / "killed"), CHALLENGE, whole, KITS)

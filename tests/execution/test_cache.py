@@ -43,6 +43,16 @@ def test_a_cell_moved_under_another_key_counts_as_missing(tmp_path):
     assert cache.read(f"sha256:{moved.stem}") is None
 
 
+def test_who_wants_a_cell_removes_what_a_killed_writer_left_of_it(tmp_path):
+    cache = CellCache(tmp_path)
+    cache.write(cached())
+    left = next(tmp_path.glob("*/*.json")).with_name(f".{'ab' * 32}.json.x.tmp")
+    left.write_bytes(b"half")
+    with cache.lock(cached().cell.key):
+        assert not left.exists()
+    assert cache.read(cached().cell.key) == cached()
+
+
 def test_of_two_that_want_one_cell_the_second_waits(tmp_path):
     cache, order, entered = CellCache(tmp_path), [], threading.Event()
 

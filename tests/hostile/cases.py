@@ -7,6 +7,9 @@ import json
 import corpus as c
 from corpus import Case
 
+_ENTRY = json.dumps(c.entry())
+_ENTRY_ALONE = f'{{"delta":{_ENTRY}}}'
+
 PICKLES = [
     Case("pickle as safetensors", c.content(c.payload), 4, "pickle"),
     Case("pickle protocol 0", c.content(lambda folder: c.payload(folder, 0)), 4, "pickle"),
@@ -75,6 +78,15 @@ HEADERS = [
     Case(
         "second tensor", c.tensors(bytes(145), delta=c.entry(), x=c.entry(shape=[1], data_offsets=[144, 145])), 3, "x"
     ),
+    Case("key twice, once escaped", c.header(f'{{"delta":{_ENTRY},"\\u0064elta":{_ENTRY}}}'), 4, "more than once"),
+    Case(
+        "dtype of half a byte",
+        c.tensors(bytes(72), delta=c.entry(dtype="F4", data_offsets=[0, 72])),
+        4,
+        "unknown dtype",
+    ),
+    Case("shape of minus zero", c.header(_ENTRY_ALONE.replace("4]", "4, -0]")), 4, "holds -0"),
+    Case("offset with an exponent", c.header(_ENTRY_ALONE.replace("144", "1.44e2")), 4, "1.44e2"),
     Case("no values", c.tensors(b"", delta=c.entry(shape=[0, 2, 3, 4], data_offsets=[0, 0])), 3, "shape"),
     Case("a scalar", c.tensors(b"\x00", delta=c.entry(shape=[], data_offsets=[0, 1])), 3, "single number"),
     Case("values over budget", c.tensors(b"\x7f" * 144, delta=c.entry()), 3, "limit 8"),
@@ -146,6 +158,21 @@ MANIFESTS = [
     Case("slug of markup", c.manifest('slug = "fog"', 'slug = "<script>"'), 3, "2 to 48"),
     Case("protocol that goes up", c.manifest('"ue-tiny-v1"', '"../../secret"'), 3, "unknown protocol"),
     Case("NaN reported", c.manifest("value = 0.19", "value = nan"), 3, "finite"),
+    Case("byte order mark before the manifest", c.manifest("schema", "\ufeffschema"), 3, "not TOML"),
+    Case("lines of an old system", c.manifest("\n", "\r"), 3, "not TOML"),
+    Case("size that is true", c.manifest("bytes = ", "bytes = true #"), 3, "expected a whole number"),
+    Case(
+        "time for a date", c.manifest("submitted = ", "submitted = 2026-01-02T00:00:00+23:59 #"), 3, "expected a date"
+    ),
+    Case("seed beyond 64 bits", c.recipe('attack = "lsp"\nseed = 99999999999999999999'), 3, "too large"),
+    Case("recipe of the system", c.recipe('attack = "os.system"\nseed = 0'), 3, "unknown attack"),
+    Case("protocol in capitals", c.manifest('["ue-tiny-v1"]', '["UE-TINY-V1"]'), 3, "unknown protocol"),
+    Case("protocol twice", c.manifest('["ue-tiny-v1"]', '["ue-tiny-v1", "ue-tiny-v1"]'), 3, "listed twice"),
+    Case("family of markup", c.manifest('family = "', 'family = "<b>'), 3, "is not one of"),
+    Case("value of 1e308", c.manifest("value = 0.19", "value = 1e308"), 3, "too large"),
+    Case("link in wide letters", c.link_line("https://\uff41.org/"), 3, "must escape"),
+    Case("link to an address", c.link_line("https://[::1]/"), 3, "host on the web"),
+    Case("link in capitals", c.link_line("HTTPS://A.ORG/"), 3, "is not an https:// link"),
     Case("publishing refused", c.manifest("publish = true", "publish = false"), 3, "publish"),
 ]
 

@@ -1,6 +1,5 @@
 """Hostile checkpoints and manifests of the unlearning track, built by code from one valid checkpoint."""
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -8,57 +7,11 @@ from typing import Any
 
 import corpus as c
 import numpy as np
+from checkpoint_factory import FILE, MANIFEST, write_checkpoint_submission
 from corpus import Build, Case
 from unlearned import make_tensors, small_unlearning_protocol
 
 from bench.artifacts import _DTYPE_NAMES, encode_tensors
-from bench.checkpoints import encode_checkpoint
-
-FILE = "a.safetensors"
-
-MANIFEST = """\
-schema = "bench.submission/1"
-track = "unlearning"
-slug = "fog"
-protocols = ["unlearning-small-v1"]
-submitted = 2026-01-02
-
-[method]
-name = "Fog"
-family = "ascent"
-summary = "For tests only."
-
-[[authors]]
-name = "Tests"
-
-[[artifact]]
-role = "checkpoint"
-protocol = "unlearning-small-v1"
-probe = "gaussian"
-seed = 0
-path = "a.safetensors"
-sha256 = "{sha256}"
-bytes = {size}
-original = "{zeros}"
-
-[disclosure]
-tuned_on_retrained = false
-test_set_used = false
-
-[agreement]
-artifact_license = "CC0-1.0"
-publish = true
-"""
-
-
-def write_checkpoint_submission(folder: Path, content: bytes | None = None) -> Path:
-    """Write a submission of one checkpoint; its manifest pins the bytes given."""
-    content = encode_checkpoint(make_tensors(small_unlearning_protocol())) if content is None else content
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / FILE).write_bytes(content)
-    text = MANIFEST.format(sha256=hashlib.sha256(content).hexdigest(), size=len(content), zeros="0" * 64)
-    (folder / "submission.toml").write_text(text)
-    return folder
 
 
 def tensors(**changes: Any) -> Build:
@@ -141,7 +94,7 @@ def both(*builds: Build) -> Build:
 
 
 _BIAS = "linear.bias"
-_TABLE = MANIFEST.format(sha256="0" * 64, size=1, zeros="0" * 64).partition("[[artifact]]")[2].partition("[disc")[0]
+_TABLE = MANIFEST.format(sha256="0" * 64, size=1, original="0" * 64).partition("[[artifact]]")[2].partition("[disc")[0]
 _TYPO = text("seed = 0", 'seed = "0"')
 
 CHECKPOINTS = [

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkpoint_corpus import write_checkpoint_submission
+from checkpoint_factory import write_checkpoint_submission
+from nursing import nursery
 from submission_factory import _PROTOCOL, make_submission
 from unlearned import PROTOCOL_ID, protocol_text
 
 from bench.attempts import enter_stored
+
+__all__ = ["nursery"]
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY_LIMIT_MEGABYTES = 512
@@ -97,7 +100,8 @@ def valid(tmp_path_factory, protocols) -> dict[str, Path]:
     """A valid root of each kind that cases start from."""
     os.environ["BENCH_PROTOCOLS"] = str(protocols)
     try:
-        ue, unlearning, results = (tmp_path_factory.mktemp(name) for name in ("ue", "unlearning", "results"))
+        names = ("ue", "unlearning", "results", "unlearned")
+        ue, unlearning, results, unlearned = map(tmp_path_factory.mktemp, names)
         make_submission(ue)
         write_checkpoint_submission(unlearning / "submissions" / "fog")
         source = ROOT / "submissions" / "clean"
@@ -105,18 +109,24 @@ def valid(tmp_path_factory, protocols) -> dict[str, Path]:
         shutil.rmtree(results / "submissions" / "clean" / "results" / "ue-cifar10-mini-v1")
         (results / "submissions" / "clean" / "ledger.jsonl").unlink()
         enter_stored(results / "submissions" / "clean")
+        for slug in ("original", "retrain", "retrain-second"):
+            shutil.copytree(ROOT / "submissions" / slug, unlearned / "submissions" / slug)
+        second = unlearned / "submissions" / "retrain-second"
+        shutil.rmtree(second / "results" / "unlearning-digits-v1")
+        (second / "ledger.jsonl").unlink()
+        enter_stored(second)
     finally:
         del os.environ["BENCH_PROTOCOLS"]
-    return {"ue": ue, "unlearning": unlearning, "results": results}
+    return {"ue": ue, "unlearning": unlearning, "results": results, "unlearned": unlearned}
 
 
 @pytest.fixture
 def folder_of(valid, tmp_path) -> Iterator[Callable[[str], Path]]:
-    """Copy a valid root into the test's folder and return the submission's folder."""
+    """Copy a valid root into the test's folder and return the submission's folder; of several, the last one."""
 
     def copy(base: str) -> Path:
         shutil.copytree(valid[base], tmp_path, dirs_exist_ok=True)
-        return next((tmp_path / "submissions").iterdir())
+        return max((tmp_path / "submissions").iterdir())
 
     yield copy
     # Some are deeper than pytest's own cleaning goes, some hold twenty thousand files.

@@ -215,4 +215,9 @@ def link_line(address: str) -> Build:
     return manifest("[disclosure]", f'[links]\ncode = "{address}"\n\n[disclosure]')
 
 
+def recipe(lines: str) -> Build:
+    """State how the artifact is made."""
+    return manifest("[[reported]]", f"[artifact.recipe]\n{lines}\n\n[[reported]]")
+
+
 VALID = encode_perturbation(np.zeros(SHAPE, np.int8))

@@ -131,6 +131,7 @@ NAMES = [
 ]
 
 ENTRIES = [
+    Case("artifact among the results", moved("results/ue-tiny-v1/x.safetensors"), 4, "which evaluations write"),
     Case("socket", socket_at(c.ARTIFACT), 4, "cannot be opened"),
     Case("socket as manifest", socket_at("submission.toml"), 4, "cannot be opened"),
     Case("socket that nothing names", socket_at("notes"), 4, "neither a file nor a folder"),

@@ -13,6 +13,7 @@ import checkpoint_corpus
 import folder_cases
 import manifest_cases
 import pytest
+import record_cases
 import result_cases
 from corpus import MARKER, Case, payload
 
@@ -31,6 +32,7 @@ CLASSES = {
     "files of results": result_cases.RESULT_FILES,
     "forms of results": [*result_cases.RESULT_FORMS, *result_cases.RUN_RECORDS],
     "forged results": result_cases.RESULT_FORGERIES,
+    "records that fit together": record_cases.RECORDS,
     "odd and harmless": artifact_cases.HARMLESS,
 }
 CASES = [case for group in CLASSES.values() for case in group]
@@ -47,9 +49,9 @@ def test_a_hostile_folder_is_refused_with_a_reason(case: Case, bench, folder_of)
     assert not any((place / MARKER).exists() for place in (folder, *folder.parents[:2]))
 
 
-@pytest.mark.parametrize("base", ["ue", "unlearning", "results"])
+@pytest.mark.parametrize("base", ["ue", "unlearning", "results", "unlearned"])
 def test_what_the_cases_start_from_is_sound(base, bench, folder_of):
-    ran = bench("verify" if base == "results" else "validate", str(folder_of(base)))
+    ran = bench("verify" if base in ("results", "unlearned") else "validate", str(folder_of(base)))
     assert ran.code == 0, ran.text
     assert re.search("^no problems|, 0 problems", ran.out)
 

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkpoint_corpus import write_checkpoint_submission
-from factories import make_protocol, make_result, make_run, write_submission
+from checkpoint_factory import write_checkpoint_submission
+from factories import make_result, make_run, write_submission
+from protocol_factory import make_protocol
 from submission_factory import make_submission, tiny_protocol, tiny_values, validate_tiny
 
 from bench.artifacts import read_perturbation, read_tensors, write_perturbation
+from bench.cli import main
 from bench.crafting import craft_submission, recreate_artifact
 from bench.errors import CorruptResult, InvalidSubmission, RefusedArtifact
 from bench.files import write_atomically
@@ -50,6 +52,17 @@ def test_a_file_that_became_a_link_is_not_used(tmp_path):
     (folder / artifact.path).symlink_to(tmp_path / "same.safetensors")
     with pytest.raises(RefusedArtifact, match="symbolic link"):
         read_perturbation(folder, artifact)
+
+
+@pytest.mark.parametrize("place", ["submissions", "submissions/fog", "submissions/fog/../fog/x"])
+def test_no_site_is_written_among_submissions(tmp_path, monkeypatch, capsys, place):
+    make_submission(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(["render", "--out", place])
+    assert stop.value.code == 2
+    assert "is where submissions lie" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.rglob("*")} == {"submissions", "fog", "submission.toml", "delta.safetensors"}
 
 
 def test_the_digest_is_of_the_bytes_that_are_used(tmp_path):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from factories import make_manifest
+from manifest_factory import make_manifest
 
 from bench.leaderboard.shelf import Head, Shelved
 from bench.leaderboard.sources import Entry, UnlearningEntry

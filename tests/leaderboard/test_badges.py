@@ -3,9 +3,10 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from factories import make_protocol, make_result, make_run, write_submission
+from factories import make_result, make_run, write_submission
 from leaderboard.both import HOSTILE, read_both
 from markdown_it import MarkdownIt
+from protocol_factory import make_protocol
 
 from bench.leaderboard.exports.badges import INK, LEFT, RIGHT, badge, badge_markdown, board_badges
 from bench.leaderboard.exports.table import board_table

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from factories import Found, make_protocol, make_result, make_run, manifest_text, write_submission
+from factories import Found, make_result, make_run, write_submission
+from manifest_factory import manifest_text
+from protocol_factory import make_protocol
 from synthetic import write_perturber, write_synthetic
 from unlearning_factory import Left, make_checkpoint_result, write_unlearner
 

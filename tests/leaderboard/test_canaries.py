@@ -1,7 +1,8 @@
 """Controls whose outcome is known beforehand: in their band, out of it, and undecided; one out stops publication."""
 
 import pytest
-from factories import HEX, Found, make_result, make_run, write_board, write_submission
+from factories import Found, make_result, make_run, write_board, write_submission
+from protocol_factory import HEX
 from unlearning_factory import (
     METHODS,
     Left,

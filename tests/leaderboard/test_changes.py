@@ -4,9 +4,10 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from factories import Found, make_protocol, make_result, make_run, write_submission
+from factories import Found, make_result, make_run, write_submission
 from justhtml import JustHTML
 from leaderboard.both import HOSTILE, REFUSED, build_undrawn, read_both, write_both
+from protocol_factory import make_protocol
 
 from bench.leaderboard.changelog import ChangeLine, newest_changes
 from bench.leaderboard.changes_page import board_days, changes_context

@@ -1,11 +1,12 @@
 import hashlib
 import re
 
-from factories import make_protocol, make_result, make_run, make_wide_protocol
+from factories import make_result, make_run
 from hypothesis import given
 from hypothesis import strategies as st
 from leaderboard.conftest import Built
 from leaderboard.shelved import in_memory
+from protocol_factory import make_protocol, make_wide_protocol
 from unlearning_factory import make_unlearning_protocol
 
 from bench.leaderboard.citation import Evidence, board_digest, cite_board, evidence_of

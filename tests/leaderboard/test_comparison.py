@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from factories import Found, make_condition, make_protocol, make_result, make_run, write_submission
+from factories import Found, make_result, make_run, write_submission
+from protocol_factory import make_condition, make_protocol
 from unlearning_factory import Left, make_unlearning_protocol, write_unlearner
 
 from bench.cli import main

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from factories import CLEAN, Found, make_condition, make_protocol, make_result, make_run, write_submission
+from factories import CLEAN, Found, make_result, make_run, write_submission
 from leaderboard.conftest import Wide
+from protocol_factory import make_condition, make_protocol
 
 from bench.leaderboard.board import board_context, build_board
 from bench.leaderboard.defended import BROKEN, recoveries

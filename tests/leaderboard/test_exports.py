@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from factories import CLEAN, Found, make_protocol, make_result, make_run, write_submission
+from factories import CLEAN, Found, make_result, make_run, write_submission
 from hypothesis import given
 from hypothesis import strategies as st
 from leaderboard.both import HOSTILE, REFUSED, downloads, read_both, write_both
 from markdown_it import MarkdownIt
+from protocol_factory import make_protocol
 from pyarrow import parquet as pq
 
 from bench.leaderboard.exports.bibtex import NotPlainBibtex, board_bibtex, parse_bibtex

@@ -1,7 +1,8 @@
 from pathlib import Path
 
 import pytest
-from factories import CLEAN, HEX, Found, make_protocol, make_result, make_run, write_board, write_submission
+from factories import CLEAN, Found, make_result, make_run, write_board, write_submission
+from protocol_factory import HEX, make_protocol
 
 from bench.leaderboard.exports.table import board_table
 from bench.leaderboard.frame import learnable_counts, sal_rows, seed_frame, shown_results, wide_frame

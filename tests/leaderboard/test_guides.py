@@ -5,9 +5,10 @@ import re
 
 import pytest
 import typer
-from factories import make_protocol, make_result, make_run, write_submission
+from factories import make_result, make_run, write_submission
 from leaderboard.conftest import Built
 from leaderboard.test_pages import words
+from protocol_factory import make_protocol
 from scipy import stats
 
 from bench import explain

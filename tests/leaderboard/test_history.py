@@ -2,10 +2,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from factories import HEX, Found, make_condition, make_protocol, make_result, make_run
+from factories import Found, make_result, make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from leaderboard.shelved import InMemory, entry_in_memory, in_memory, known_by, unlearner_in_memory
+from protocol_factory import HEX, make_condition, make_protocol
 from unlearning_factory import Left, make_checkpoint_result, make_unlearning_manifest, make_unlearning_protocol
 
 from bench.leaderboard.board import standings

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import Found, make_condition, make_protocol, make_result, make_run, write_board, write_submission
+from factories import Found, make_result, make_run, write_board, write_submission
 from hypothesis import given
 from hypothesis import strategies as st
 from leaderboard.conftest import Built
 from leaderboard.test_pages import words
+from protocol_factory import make_condition, make_protocol
 from unlearning_factory import Left, make_unlearning_protocol, write_unlearner, write_unlearning_board
 
 from bench.leaderboard.board import build_board
@@ -131,6 +132,15 @@ def test_a_method_that_passes_at_the_price_of_accuracy_is_named_with_it(tmp_path
     assert re.search(
         r"1 of 1 methods pass .*: DEAR, which loses 4\d\.\d points of test accuracy on its worst probe", text
     )
+
+
+def test_retraining_that_too_few_seeds_leave_open_has_not_failed(tmp_path: Path) -> None:
+    write_unlearner(tmp_path, "original")
+    # Means of -0.15, 0 and 0.15: on the spot, and three networks cannot say so.
+    write_unlearner(tmp_path, "retrain", Left(gus=0.0, patch=0.1, share=1.0, wobble=0.15))
+    text = cautions(tmp_path, weak=Left(gus=0.9, patch=0.6))
+    assert "Retraining itself stays undecided (|GUS| at most 0.25): these seeds are too few" in text
+    assert "doubt" not in text
 
 
 def test_a_retrained_network_that_fails_the_test_is_said(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from xml.etree import ElementTree as ET
 
 import pandas as pd
 import pytest
-from factories import Found, make_protocol, make_result, make_run, write_submission
+from factories import Found, make_result, make_run, write_submission
 from justhtml import JustHTML
 from leaderboard.both import HOSTILE, REFUSED, build_undrawn
 from markdown_it import MarkdownIt
+from protocol_factory import make_protocol
 from unlearning_factory import make_unlearning_protocol, write_unlearner
 
 from bench.errors import CorruptResult

@@ -3,8 +3,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from factories import HEX, Found, make_protocol, make_result, make_run, write_board, write_submission
+from factories import Found, make_result, make_run, write_board, write_submission
 from leaderboard.conftest import Built, Wide
+from protocol_factory import HEX, make_protocol
 
 from bench.leaderboard.board import board_context
 from bench.leaderboard.contexts import BoardContext, Matrix

@@ -6,19 +6,10 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urldefrag
 
 import pytest
-from factories import (
-    CLEAN,
-    HEX,
-    Found,
-    make_protocol,
-    make_result,
-    make_run,
-    make_wide_protocol,
-    write_board,
-    write_submission,
-)
+from factories import CLEAN, Found, make_result, make_run, write_board, write_submission
 from justhtml import JustHTML
 from leaderboard.conftest import Built
+from protocol_factory import HEX, make_protocol, make_wide_protocol
 
 from bench.errors import UsageProblem
 from bench.leaderboard.building import build_files, render_site, stale_files

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from factories import make_protocol
 from hypothesis import given
 from hypothesis import strategies as st
+from protocol_factory import make_protocol
 
 from bench.errors import UsageProblem
 from bench.leaderboard.building import build_files

@@ -1,10 +1,11 @@
 from typing import Any
 
 import pytest
-from factories import Found, make_protocol, make_result, make_run
+from factories import Found, make_result, make_run
 from hypothesis import given
 from hypothesis import strategies as st
 from leaderboard.shelved import in_memory as stored
+from protocol_factory import make_protocol
 from unlearning_factory import METHODS, Left, make_checkpoint_result, make_unlearning_protocol
 
 from bench.leaderboard.replication import replication

@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 
 import pytest
-from factories import make_protocol
 from leaderboard.conftest import Built
+from protocol_factory import make_protocol
 
 from bench.leaderboard.board import board_context
 from bench.leaderboard.exports.csv_files import reported_csv

@@ -23,7 +23,7 @@ def normal(center: float, count: int = 300) -> list[float]:
     return [generator.gauss(center, 1) for _ in range(count)]
 
 
-SCORES = {OWN: normal(0.5), ORIGINAL: normal(1.2), RETRAINED: normal(0.0)}
+SCORES = {OWN: [normal(0.5)], ORIGINAL: [normal(1.2)], RETRAINED: [normal(0.0)]}
 
 
 def forgetting_spec(rows: int = 3) -> Spec:
@@ -76,7 +76,7 @@ def test_intervals_are_cut_at_the_frame() -> None:
 
 
 def test_the_curve_of_unlearned_scores_is_the_diagonal() -> None:
-    spec = roc_figure({OWN: [-3.0, 3.5]}, name="p").spec
+    spec = roc_figure({OWN: [[-3.0, 3.5]]}, name="p").spec
     rows = [row for data in spec["datasets"].values() for row in data]
     own = {row["fpr"]: row["tpr"] for row in rows if row["series"] == OWN}
     # One of two scores is above every threshold up to the false positive rate 0.001, whose threshold is 3.09.
@@ -86,7 +86,7 @@ def test_the_curve_of_unlearned_scores_is_the_diagonal() -> None:
 
 
 def test_rates_of_zero_are_missing_on_a_logarithmic_axis() -> None:
-    spec = roc_figure({OWN: [-3.0, -2.0]}, name="p").spec
+    spec = roc_figure({OWN: [[-3.0, -2.0]]}, name="p").spec
     rows = [row for data in spec["datasets"].values() for row in data if row["series"] == OWN]
     assert all(row["tpr"] is None or row["tpr"] > 0 for row in rows)
     assert all(row["low"] is None or row["low"] >= 0.001 for row in rows)
@@ -95,7 +95,7 @@ def test_rates_of_zero_are_missing_on_a_logarithmic_axis() -> None:
 def test_bars_of_the_histogram_hold_every_score_and_cover_area_one() -> None:
     figure = score_figure(SCORES, name="p")
     bars = next(data for data in figure.spec["datasets"].values() if "count" in data[0])
-    assert sum(row["count"] for row in bars) == len(SCORES[OWN])
+    assert sum(row["count"] for row in bars) == sum(len(values) for values in SCORES[OWN])
     area = sum(row["density"] * (row["right"] - row["left"]) for row in bars)
     assert area == pytest.approx(1, abs=1e-4)
     shares = [sum(float(row[column]) for row in figure.table.rows) for column in (1, 2, 3)]
@@ -103,7 +103,7 @@ def test_bars_of_the_histogram_hold_every_score_and_cover_area_one() -> None:
 
 
 def test_far_scores_make_bins_wider_and_not_more() -> None:
-    figure = score_figure({OWN: [*SCORES[OWN], 55.0]}, name="p")
+    figure = score_figure({OWN: [*SCORES[OWN], [55.0]]}, name="p")
     assert len(figure.table.rows) <= 42
     assert math.isclose(sum(float(row[1]) for row in figure.table.rows), 100, abs_tol=1.5)
     assert "not measured" in json.dumps(figure.table.rows)

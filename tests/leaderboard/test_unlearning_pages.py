@@ -8,10 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
-from factories import make_protocol, write_board
+from factories import write_board
 from justhtml import JustHTML
 from leaderboard import test_pages as ue_pages
 from leaderboard.conftest import Built
+from protocol_factory import make_protocol
 from unlearning_factory import (
     METHODS,
     Left,

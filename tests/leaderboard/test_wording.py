@@ -1,5 +1,5 @@
 import pytest
-from factories import DEFENSES
+from protocol_factory import DEFENSES
 
 from bench.leaderboard.wording import (
     DEFENSE_WORDS,

@@ -18,7 +18,6 @@ from bench.metrics.gus_statistics import (
     deviation,
     equivalence,
     gaussian_unlearning_score,
-    hierarchical_interval,
     holm,
     mean,
     pooled_test,
@@ -63,7 +62,7 @@ def draws(count: int, seed: int, shift: float = 0.0) -> list[float]:
 @pytest.mark.parametrize("shift", POWER)
 def test_shifted_scores_reproduce_the_power_table(shift):
     values = normal_quantiles(20_000, shift)
-    rates = [tpr_at(values, rate).value for rate in (0.1, 0.05, 0.01, 0.001)]
+    rates = [tpr_at([values], rate).value for rate in (0.1, 0.05, 0.01, 0.001)]
     # Four decimals are printed, and 20,000 quantiles resolve 0.00005.
     assert rates == pytest.approx(POWER[shift][:4], abs=1.1e-4)
     assert auc(values) == pytest.approx(POWER[shift][4], abs=1.1e-4)
@@ -71,7 +70,7 @@ def test_shifted_scores_reproduce_the_power_table(shift):
 
 @pytest.mark.parametrize("shift", [0.0, 0.5, 2.0])
 def test_drawn_scores_reproduce_the_power_table_within_their_binomial_error(shift):
-    found = tpr_at(draws(2000, seed=11, shift=shift), 0.01, level=0.999)
+    found = tpr_at([draws(2000, seed=11, shift=shift)], 0.01, level=0.999)
     assert found.interval.low < stats.norm.cdf(shift - 2.3263478740408408) < found.interval.high
     assert auc(draws(2000, seed=11, shift=shift)) == pytest.approx(stats.norm.cdf(shift / math.sqrt(2)), abs=0.026)
 
@@ -83,14 +82,14 @@ def test_thresholds_are_quantiles_of_the_null(rate, limit):
 
 @given(scores)
 def test_rates_begin_at_zero_and_end_at_one(values):
-    assert tpr_at(values, 0.0).value == 0.0
-    assert tpr_at(values, 1.0).value == 1.0
+    assert tpr_at([values], 0.0).value == 0.0
+    assert tpr_at([values], 1.0).value == 1.0
 
 
 @given(scores, st.floats(0, 1), st.floats(0, 1))
 def test_a_larger_false_positive_rate_never_finds_fewer(values, one, other):
     low, high = sorted((one, other))
-    assert tpr_at(values, low).value <= tpr_at(values, high).value
+    assert tpr_at([values], low).value <= tpr_at([values], high).value
 
 
 @given(scores)
@@ -117,20 +116,20 @@ def test_null_scores_give_the_diagonal_within_the_dkw_band():
 
 def test_a_two_sided_rate_sees_negative_scores_and_the_one_sided_does_not():
     values = [-3.0, -2.6, -2.5, 0.0, 2.4, 2.6]
-    assert tpr_at(values, 0.01).hits == 2
-    assert tpr_two_sided_at(values, 0.01).hits == 3  # beyond 2.5758
-    assert tpr_two_sided_at(normal_quantiles(20_000), 0.01).value == pytest.approx(0.01, abs=1e-4)
+    assert tpr_at([values], 0.01).hits == 2
+    assert tpr_two_sided_at([values], 0.01).hits == 3  # beyond 2.5758
+    assert tpr_two_sided_at([normal_quantiles(20_000)], 0.01).value == pytest.approx(0.01, abs=1e-4)
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 50), (1, 10), (7, 750), (749, 750), (50, 50)])
 def test_binomial_intervals_agree_with_scipy(hits, count):
     expected = stats.binomtest(hits, count).proportion_ci(0.95, method="exact")
-    found = share(hits, count).interval
+    found = share([hits], [count]).interval
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
 
 
 def test_intervals_of_null_runs_cover_the_false_positive_rate():
-    found = [tpr_at(draws(750, seed), 0.01) for seed in range(200)]
+    found = [tpr_at([draws(750, seed)], 0.01) for seed in range(200)]
     covered = sum(rate.interval.low <= 0.01 <= rate.interval.high for rate in found)
     # Exact intervals cover at least 95 %; 180 of 200 is 3.2 standard errors below.
     assert covered >= 180
@@ -167,7 +166,7 @@ def test_the_pooled_test_has_its_tabled_power(count, shift, power):
 
 @given(many_scores)
 def test_the_interval_is_the_one_of_the_t_test(values):
-    found = gaussian_unlearning_score(values)
+    found = gaussian_unlearning_score([values])
     assert found.mean == pytest.approx(sum(values) / len(values), abs=1e-12)
     assert found.interval.low <= found.mean <= found.interval.high
     if found.deviation > 1e-6:
@@ -178,7 +177,7 @@ def test_the_interval_is_the_one_of_the_t_test(values):
 @settings(max_examples=60)
 @given(many_scores, st.floats(0.01, 3))
 def test_equivalence_is_the_larger_of_two_t_tests(values, margin):
-    found = equivalence(values, margin)
+    found = equivalence([values], margin)
     if deviation(values) > 1e-6:
         above = stats.ttest_1samp(values, margin, alternative="less").pvalue
         below = stats.ttest_1samp(values, -margin, alternative="greater").pvalue
@@ -189,24 +188,24 @@ def test_equivalence_is_the_larger_of_two_t_tests(values, margin):
 
 def test_the_equivalence_bound_by_hand():
     # Mean -1, deviation 1 (n - 1 = 2), standard error 1 / sqrt(3), t_{0.95, 2} = 2.919986.
-    assert equivalence([-2.0, -1.0, 0.0], 0.1).bound == pytest.approx(1 + 2.919986 / math.sqrt(3), rel=1e-6)
+    assert equivalence([[-2.0, -1.0, 0.0]], 0.1).bound == pytest.approx(1 + 2.919986 / math.sqrt(3), rel=1e-6)
 
 
 def test_equivalence_of_equal_scores_compares_them_with_the_margin():
-    assert equivalence([0.5, 0.5, 0.5], 1.0).p_value == 0.0
-    assert equivalence([-1.5, -1.5], 1.0).p_value == 1.0
-    assert equivalence([1.5, 1.5], 1.0).bound == 1.5
+    assert equivalence([[0.5, 0.5, 0.5]], 1.0).p_value == 0.0
+    assert equivalence([[-1.5, -1.5]], 1.0).p_value == 1.0
+    assert equivalence([[1.5, 1.5]], 1.0).bound == 1.5
 
 
 def test_an_insignificant_mean_is_no_claim_of_equivalence():
     values = draws(50, seed=1)
     assert pooled_test(values).two_sided > 0.05
-    assert equivalence(values, 0.1).p_value > 0.05
+    assert equivalence([values], 0.1).p_value > 0.05
 
 
 def test_eight_times_216_null_scores_support_a_margin_of_a_tenth():
-    assert equivalence(normal_quantiles(216), 0.1).p_value > 0.05
-    assert equivalence(normal_quantiles(8 * 216), 0.1).p_value < 0.001
+    assert equivalence([normal_quantiles(216)], 0.1).p_value > 0.05
+    assert equivalence([normal_quantiles(8 * 216)], 0.1).p_value < 0.001
 
 
 @given(many_scores)
@@ -215,8 +214,8 @@ def test_negative_scores_mirror_every_statistic(values):
     assert mean(mirrored) == -mean(values)
     assert auc(mirrored) == pytest.approx(1 - auc(values), abs=1e-12)
     assert pooled_test(mirrored).two_sided == pooled_test(values).two_sided
-    assert tpr_two_sided_at(mirrored, 0.05) == tpr_two_sided_at(values, 0.05)
-    assert equivalence(mirrored, 0.1) == equivalence(values, 0.1)
+    assert tpr_two_sided_at([mirrored], 0.05) == tpr_two_sided_at([values], 0.05)
+    assert equivalence([mirrored], 0.1) == equivalence([values], 0.1)
 
 
 def test_holm_by_hand():
@@ -231,27 +230,61 @@ def test_holm_lies_between_no_correction_and_bonferroni(p_values):
         assert plain <= adjusted <= min(1.0, len(p_values) * plain)
 
 
-def test_the_bootstrap_covers_the_spread_between_models():
-    models = [draws(100, seed, shift=shift) for seed, shift in enumerate((0.0, 0.5, 1.0, 1.5))]
-    found = hierarchical_interval(models, draws=400, generator=random.Random(0))
-    together = gaussian_unlearning_score([value for values in models for value in values]).interval
-    assert found.low < 0.75 < found.high
-    assert found.high - found.low > 2 * (together.high - together.low)
+NETWORKS = [[1.0, 3.0], [4.0, 6.0], [9.0, 7.0]]
+"""Means 2, 5 and 8: over networks 5 with a deviation of 3; over items 5 with a deviation of sqrt(42 / 5) = 2.898."""
 
 
-def test_the_bootstrap_of_equal_scores_has_no_width_and_repeats_with_its_seed():
-    constant = hierarchical_interval([[0.4] * 5] * 3, draws=50, generator=random.Random(0))
-    assert (constant.low, constant.high) == pytest.approx((0.4, 0.4))
-    models = [draws(20, 1), draws(20, 2)]
-    first, second = (hierarchical_interval(models, draws=50, generator=random.Random(4)) for _ in range(2))
-    assert first == second
+def test_the_wider_interval_is_taken_by_hand():
+    # t_{0.975, 2} = 4.302653 over networks, 4.302653 * 3 / sqrt(3) = 7.4524; over items 2.570582 * 2.898 / sqrt(6).
+    found = gaussian_unlearning_score(NETWORKS)
+    assert (found.mean, found.count) == (5.0, 6)
+    assert (found.interval.low, found.interval.high) == pytest.approx((5 - 7.45241, 5 + 7.45241), abs=1e-4)
+    alike = gaussian_unlearning_score([[-9.0, 9.0], [-9.0, 9.0], [-9.0, 9.0]])
+    assert alike.interval.high == pytest.approx(2.570582 * math.sqrt(486 / 5) / math.sqrt(6), rel=1e-6)
 
 
-def test_the_bootstrap_takes_the_standard_error_of_one_level_where_models_agree():
-    values = draws(200, seed=9)
-    found = hierarchical_interval([values, values], draws=1000, generator=random.Random(1))
-    # Two models of 200 items each, drawn independently: 1.96 * sd / sqrt(400) on each side.
-    assert found.high - found.low == pytest.approx(2 * 1.96 * deviation(values) / math.sqrt(400), rel=0.12)
+def test_the_larger_bound_is_taken_by_hand():
+    # t_{0.95, 2} = 2.919986 over networks: 5 + 2.919986 * 3 / sqrt(3).
+    assert equivalence(NETWORKS, 0.1).bound == pytest.approx(5 + 2.919986 * math.sqrt(3), rel=1e-6)
+    # Networks of one mean leave the items: t_{0.95, 5} = 2.015048.
+    alike = equivalence([[-1.0, 1.0]] * 3, 0.1)
+    assert alike.bound == pytest.approx(2.015048 * math.sqrt(6 / 5) / math.sqrt(6), rel=1e-6)
+
+
+def test_the_wider_interval_of_a_rate_is_taken_by_hand():
+    # Shares 0, 0.5 and 1: mean 0.5, deviation 0.5; Student's t reaches beyond 0 and 1, where it is cut.
+    spread = share([0, 50, 100], [100, 100, 100])
+    assert (spread.value, spread.interval.low, spread.interval.high) == (0.5, 0.0, 1.0)
+    expected = stats.binomtest(150, 300).proportion_ci(0.95, method="exact")
+    alike = share([50, 50, 50], [100, 100, 100])
+    assert (alike.interval.low, alike.interval.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
+
+
+networks_of_scores = st.lists(st.lists(st.floats(-6, 6), min_size=1, max_size=8), min_size=2, max_size=6)
+
+
+@given(networks_of_scores)
+def test_knowing_the_networks_never_makes_an_interval_narrower(networks):
+    together = [[value for values in networks for value in values]]
+    wide, narrow = gaussian_unlearning_score(networks).interval, gaussian_unlearning_score(together).interval
+    assert wide.low <= narrow.low <= narrow.high <= wide.high
+    assert equivalence(networks, 0.1).bound >= equivalence(together, 0.1).bound
+    assert equivalence(networks, 0.1).p_value >= equivalence(together, 0.1).p_value
+    wide, narrow = tpr_at(networks, 0.1).interval, tpr_at(together, 0.1).interval
+    assert 0 <= wide.low <= narrow.low <= narrow.high <= wide.high <= 1
+
+
+@given(networks_of_scores, st.floats(0.01, 3))
+def test_a_claim_is_supported_exactly_where_its_bound_is_below_the_margin(networks, margin):
+    found = equivalence(networks, margin)
+    if abs(found.bound - margin) > 1e-9:
+        assert (found.p_value < 0.05) == (found.bound < margin)
+
+
+@given(st.permutations(NETWORKS))
+def test_the_order_of_networks_does_not_matter(networks):
+    assert equivalence(networks, 0.1) == equivalence(NETWORKS, 0.1)
+    assert tpr_at(networks, 0.01) == tpr_at(NETWORKS, 0.01)
 
 
 @pytest.mark.parametrize(
@@ -263,10 +296,13 @@ def test_the_bootstrap_takes_the_standard_error_of_one_level_where_models_agree(
         lambda: pooled_test([]),
         lambda: tpr_at([], 0.01),
         lambda: deviation([1.0]),
-        lambda: gaussian_unlearning_score([1.0]),
-        lambda: equivalence([1.0], 0.1),
-        lambda: hierarchical_interval([[1.0]], draws=10, generator=random.Random(0)),
-        lambda: hierarchical_interval([[1.0], []], draws=10, generator=random.Random(0)),
+        lambda: gaussian_unlearning_score([[1.0]]),
+        lambda: equivalence([[1.0]], 0.1),
+        lambda: equivalence([[1.0, 2.0], []], 0.1),
+        lambda: gaussian_unlearning_score([[1.0, 2.0], []]),
+        lambda: gaussian_unlearning_score([]),
+        lambda: tpr_at([[1.0], []], 0.01),
+        lambda: share([], []),
     ],
 )
 def test_no_scores_give_an_error_instead_of_a_number(undefined):

@@ -283,7 +283,7 @@ def null_scores(gradients: Tensor, *, unit: float = 1.0) -> list[list[float]]:
 def follows_the_null(draws: list[list[float]]) -> bool:
     """All scores against N(0, 1) at 1 %, and the share of pooled p-values below 0.05 within its 99.9 % interval."""
     together = [value for draw in draws for value in draw]
-    rejected = share(sum(pooled_test(draw).two_sided < 0.05 for draw in draws), len(draws), level=0.999).interval
+    rejected = share([sum(pooled_test(draw).two_sided < 0.05 for draw in draws)], [len(draws)], level=0.999).interval
     return bool(stats.kstest(together, "norm").pvalue > 0.01 and rejected.low < 0.05 < rejected.high)
 
 

@@ -1,7 +1,8 @@
 """Keys, subjects and metrics of the UE track, without training anything."""
 
 import pytest
-from factories import make_protocol, make_sal
+from factories import make_sal
+from protocol_factory import make_protocol
 
 from bench.data.identity import pin_stated
 from bench.protocol import Cell, OfficialSal, SeedCount, load_protocol

@@ -77,14 +77,30 @@ def test_the_accuracy_gap_keeps_its_sign():
 
 def test_scores_of_all_seeds_are_pooled():
     found = measure(make_cells(0.5, 0.5))
-    together = [*SCORES[0], *SCORES[1]]
-    rate = tpr_at(together, 0.01)
+    rate = tpr_at(SCORES, 0.01)
     assert rate.hits == 2
     assert found["gus_tpr_01", "gaussian"].pooled == 0.25
     assert found["gus_tpr_01", "gaussian"].pooled_ci95 == pytest.approx(
         (rate.interval.low, rate.interval.high), abs=1e-6
     )
-    assert found["gus_bound", "gaussian"].pooled == pytest.approx(equivalence(together, 0.1).bound, abs=1e-6)
+    assert found["gus_bound", "gaussian"].pooled == pytest.approx(equivalence(SCORES, 0.1).bound, abs=1e-6)
+
+
+def test_a_network_without_scores_leaves_the_trace_unknown():
+    """A constant network has no input gradient: no score, and no claim about it."""
+    own = make_cells(0.5, 0.5)
+    silent = ProbeCell("resnet-narrow", "gaussian", 1)
+    own[silent] = make_cell("gaussian", 1, gaussian=())
+    found = measure(own)
+    for key in ("gus_bound", "gus_p", "gus_tpr_01", "gus_auc"):
+        assert found[key, "gaussian"].status == "not_measurable"
+        assert "no item has a Gaussian score" in found[key, "gaussian"].reason
+    assert found["removal", "patch"].status == "ok"
+
+
+def test_an_original_without_a_trace_leaves_no_share_of_it():
+    found = measure(make_cells(0.5, 0.5), original=make_cells(0.0, 1.0))
+    assert found["gus_residual", "gaussian"].status == "not_measurable"
 
 
 def test_a_relearn_time_beyond_the_limit_has_no_ratio():
