@@ -5,14 +5,17 @@ May import numpy, bench.errors, records, bench.checkpoints and the layouts of ne
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.checkpoints import CheckpointFile, CheckpointProblem, Layout, read_checkpoint
 from bench.errors import InvalidSubmission, RefusedArtifact
 from bench.models.layouts import checkpoint_layout
 from bench.problems import Problem, visible
-from bench.results import Check
 from bench.submission import Checkpoint, Submission, UnlearningManifest
 from bench.unlearning_protocol import UnlearningProtocol
+
+if TYPE_CHECKING:
+    from bench.results import Check
 
 
 def protocol_layout(protocol: UnlearningProtocol) -> Layout:
@@ -48,7 +51,7 @@ def checkpoint_problems(folder: Path, checkpoint: Checkpoint, layout: Layout, *,
 
 def check_checkpoints(
     submission: Submission, protocol: UnlearningProtocol, others: Iterable[Submission]
-) -> tuple[Check, ...]:
+) -> "tuple[Check, ...]":
     """Return what was found about the checkpoints that a submission brings for a protocol.
 
     others: all other submissions, whose checkpoints must not come back under another name.
@@ -68,7 +71,9 @@ def check_checkpoints(
     return (_tensor_check(layout), _copy_check(manifest, protocol, read, others))
 
 
-def _tensor_check(layout: Layout) -> Check:
+def _tensor_check(layout: Layout) -> "Check":
+    from bench.results import Check  # noqa: PLC0415 (brings scipy, which a check without a result does not need)
+
     # Said whether the files are here or are made again: what was found must not depend on that.
     detail = "each checkpoint has exactly the tensors of the network, in its dtypes and shapes, all values finite"
     return Check(id="tensors", status="pass", measured=f"{len(layout)} tensors", detail=detail)
@@ -79,8 +84,10 @@ def _copy_check(
     protocol: UnlearningProtocol,
     read: dict[Checkpoint, CheckpointFile],
     others: Iterable[Submission],
-) -> Check:
+) -> "Check":
     """Say whether a checkpoint is one that somebody else has handed in, or the original itself."""
+    from bench.results import Check  # noqa: PLC0415 (brings scipy, which a check without a result does not need)
+
     known = {
         item.sha256: other.slug
         for other in others

@@ -27,6 +27,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    # Help as plain text: drawing it in boxes takes longer than everything else that `bench --help` does.
+    rich_markup_mode=None,
 )
 
 

@@ -32,11 +32,11 @@ class Form(StrEnum):
 
 def changed_folders(root: Path, since: str | None) -> list[Path]:
     """Return the submission folders that are not as they were, none where nobody asks. since: a commit or a folder."""
+    if since is None:
+        return []
     from bench.base import open_base
     from bench.integrity import changed_submissions
 
-    if since is None:
-        return []
     with open_base(root, since) as base:
         folders = [root / "submissions" / slug for slug in changed_submissions(root, base)]
     return [folder for folder in folders if folder.is_dir()]

@@ -6,6 +6,7 @@ May import numpy, bench.errors, records and bench.artifacts.
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ def likenesses(submission: Submission, others: Iterable[Submission]) -> list[Lik
     for artifact in submission.manifest.artifact:
         values = _values(submission, artifact)
         for other, item in rivals:
-            if _data_set(item) != _data_set(artifact):
+            if _data_set(item.protocol) != _data_set(artifact.protocol):
                 continue
             equal = item.sha256 == artifact.sha256
             near = 1.0 if equal else _near(values, other, item)
@@ -115,14 +116,13 @@ def _perturbations(submission: Submission) -> tuple[Artifact, ...]:
     return submission.manifest.artifact if isinstance(submission.manifest, Manifest) else ()
 
 
-def _data_set(artifact: Artifact) -> str:
-    """Return the data set that an artifact changes; protocols of one data set select the same images or fail by shape.
+@cache
+def _data_set(protocol: str) -> str:
+    """Return the data set of a protocol; protocols of one data set select the same images or fail by shape.
 
     An unknown protocol is a data set of its own.
     """
-    if artifact.protocol not in protocol_ids():
-        return artifact.protocol
-    return load_protocol(artifact.protocol).dataset.name
+    return load_protocol(protocol).dataset.name if protocol in protocol_ids() else protocol
 
 
 def _near(values: Integers | None, other: Submission, item: Artifact) -> float | None:

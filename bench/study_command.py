@@ -1,6 +1,7 @@
 """`bench study`: its options, and what it prints. Heavy imports live inside the command, as in bench.cli."""
 
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +10,7 @@ from bench.errors import UnknownName
 from bench.studies import STUDIES
 
 if TYPE_CHECKING:
-    from bench.studies.record import AnyStudy
+    from bench.studies.record import AnyStudy, SearchedRun
 
 Name = Annotated[str, typer.Argument(metavar="STUDY", help=f"one of {', '.join(STUDIES)}")]
 Out = Annotated[Path, typer.Option("--out", help="folder for the JSON file and the charts")]
@@ -44,12 +45,17 @@ def study(name: Name, out: Out = Path("docs/studies"), dataset: Datasets = None)
 
 def _findings(record: "AnyStudy") -> list[str]:
     """Say the main numbers of a study, one line each."""
-    from bench.studies.record import MemorizationStudy
+    from bench.studies.record import MemorizationStudy, SalStudy
 
     if isinstance(record, MemorizationStudy):
         scores = f"memorization of relabeled images {record.relabeled:.3f}, of the others {record.others:.3f}"
         proxies = [f"{item.proxy}: rank correlation {item.spearman:.3f}" for item in record.agreements]
         return [scores, *proxies]
+    if isinstance(record, SalStudy):
+        return [
+            f"{run.attack}, epoch {run.epoch}: the published search reaches {_reached(run):.3f} of the converged one"
+            for run in record.whole
+        ]
     lines = []
     for shift in record.poison_shifts:
         for group in ("poisons", "random", "unpoisoned"):
@@ -62,3 +68,9 @@ def _findings(record: "AnyStudy") -> list[str]:
             f"shift {run.shift:.3f}"
         )
     return lines
+
+
+def _reached(run: "SearchedRun") -> float:
+    """Return the median over layers of what the published search found, as a share of the converged one's."""
+    pairs = zip(run.values["official"], run.values["converged"], strict=True)
+    return median(old / new if new > 0 else 1.0 for old, new in pairs)

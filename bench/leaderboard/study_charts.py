@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.leaderboard.charts import Spec
 from bench.leaderboard.drawing import Painter
-from bench.studies.record import AnyStudy, LinearShift, MemorizationStudy, PoisonShift
+from bench.studies.record import AnyStudy, LinearShift, MemorizationStudy, PoisonShift, SalStudy
 
 POISONS, RANDOM, UNPOISONED = "poisons", "random clean points", "random points, set without poisons"
 GROUPS = {"poisons": POISONS, "random": RANDOM, "unpoisoned": UNPOISONED}
@@ -25,6 +25,18 @@ PATH_STYLES: list[tuple[str, list[int]]] = [
 
 PUBLISHED = "random, published number"
 MATCHED = "random, same shift"
+
+SEARCHES = {
+    "plain": "projected steps, 6 at most",
+    "gradient": "quasi-Newton from the gradient",
+    "converged": "quasi-Newton, trial starts",
+    "thorough": "the same, thorough",
+    "exhaustive": "8 starts of 200 projected steps",
+}
+"""Searches of the study of SAL, in the order of their charts."""
+
+SMALLEST = 1e-6
+"""Where a value that is smaller, or zero, lies on a logarithmic axis (nats)."""
 
 _THEME: Spec = {
     "background": "white",
@@ -46,6 +58,12 @@ def study_specs(record: AnyStudy) -> dict[str, Spec]:
     """Return the Vega-Lite specification of every chart of a study, by name."""
     if isinstance(record, MemorizationStudy):
         return {"memorization-scores": score_chart(record), "memorization-proxies": proxy_chart(record)}
+    if isinstance(record, SalStudy):
+        return {
+            "sal-found": found_chart(record),
+            "sal-official": official_chart(record),
+            "sal-sizes": size_chart(record),
+        }
     study = record.study
     specs = {f"{study}-{item.dataset}-{norm}": removal_chart(item, norm) for item in record.poison_shifts
              for norm in ("l1", "l2")}  # fmt: skip
@@ -96,6 +114,114 @@ def proxy_chart(study: MemorizationStudy) -> Spec:
     )
     words = "Rank correlation of cheap proxies with the memorization score."
     return _finish(chart, name="memorization_proxies", description=words, height=220)
+
+
+def found_chart(study: SalStudy) -> Spec:
+    """Draw what share of the largest known change every search found, a dot for each layer, run and epoch."""
+    rows = found_rows(study)
+    chart = (
+        alt.Chart(_data(rows))
+        .mark_tick(thickness=1.5, size=16, opacity=0.55)
+        .encode(
+            x=alt.X(
+                "share:Q", title="SAL found, as a share of the largest any search found", scale=alt.Scale(domain=[0, 1])
+            ),
+            y=alt.Y("search:N", title=None, sort=list(SEARCHES.values()), axis=alt.Axis(labelLimit=320)),
+            color=alt.Color(
+                "epoch:N",
+                scale=alt.Scale(domain=list(dict.fromkeys(rows["epoch"])), range=COLORS),
+                legend=alt.Legend(title=None),
+            ),
+        )
+    )
+    words = "Share of the largest known change of the loss that every search found, by layer."
+    return _finish(chart, name="sal_found", description=words, height=40 * rows["search"].nunique())
+
+
+def found_rows(study: SalStudy) -> pd.DataFrame:
+    """Return `search`, `attack`, `epoch` (`epoch 4`), `layer` and `share` of the largest value any search found."""
+    rows = [
+        {
+            "search": SEARCHES[search],
+            "attack": run.attack,
+            "epoch": f"epoch {run.epoch}",
+            "layer": layer,
+            "share": share,
+        }
+        for run in study.probe
+        for search, values in run.values.items()
+        for layer, share in zip(study.layers, _shares(run.values, values), strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def official_chart(study: SalStudy) -> Spec:
+    """Draw what the published search found over what the converged one found on the same images, a dot a layer."""
+    rows = [
+        {"epoch": f"epoch {run.epoch}", "converged": new, "official": max(old, SMALLEST)}
+        for run in study.whole
+        for new, old in zip(run.values["converged"], run.values["official"], strict=True)
+    ]
+    frame = pd.DataFrame(rows)
+    reach = [SMALLEST, 10 * float(frame[["converged", "official"]].max().max())]
+    scale = alt.Scale(type="log", domain=reach, nice=False)
+    axis = alt.Axis(format="~g", tickCount=6)
+    dots = (
+        alt.Chart(_data(frame))
+        .mark_point(filled=True, size=26, opacity=0.6)
+        .encode(
+            x=alt.X("converged:Q", title="SAL by the converged search (nats)", scale=scale, axis=axis),
+            y=alt.Y("official:Q", title="SAL by the published search (nats)", scale=scale, axis=axis),
+            color=alt.Color(
+                "epoch:N",
+                scale=alt.Scale(domain=list(dict.fromkeys(frame["epoch"])), range=COLORS),
+                legend=alt.Legend(title=None),
+            ),
+        )
+    )
+    ends = pd.DataFrame({"converged": reach, "official": reach})
+    line = alt.Chart(_data(ends)).mark_line(color="#777777", strokeWidth=1).encode(x="converged:Q", y="official:Q")
+    words = f"SAL of every layer by both searches; what the published one found below {SMALLEST:g} is drawn there."
+    return _finish(alt.layer(line, dots), name="sal_official", description=words, height=360)
+
+
+def size_chart(study: SalStudy) -> Spec:
+    """Draw how far UD from some images is from UD of all, by attack: mean over seeds of the absolute difference."""
+    whole = study.sizes[-1].distances
+    rows = [
+        {
+            "images": size.images,
+            "attack": attack,
+            "probe": "the same images for each seed" if size.fixed else "other images for each seed",
+            "difference": sum(abs(a - b) for a, b in zip(found, whole[attack], strict=True)) / len(found),
+        }
+        for size in study.sizes[:-1]
+        for attack, found in size.distances.items()
+    ]
+    frame = pd.DataFrame(rows)
+    chart = (
+        alt.Chart(_data(frame))
+        .mark_line(point=True, strokeWidth=1.8)
+        .encode(
+            x=alt.X("images:Q", title="images of the probe", scale=alt.Scale(type="log", base=2)),
+            y=alt.Y("difference:Q", title="|UD - UD from all images|, mean over seeds"),
+            color=alt.Color("attack:N", scale=alt.Scale(range=[*COLORS, "#7a3e9d"]), legend=alt.Legend(title=None)),
+            strokeDash=alt.StrokeDash(
+                "probe:N",
+                scale=alt.Scale(
+                    domain=["the same images for each seed", "other images for each seed"], range=[[1, 0], [5, 3]]
+                ),
+                legend=alt.Legend(title=None, symbolType="stroke"),
+            ),
+        )
+    )
+    words = "Difference of UD from a probe and from all images, by size of the probe."
+    return _finish(chart, name="sal_sizes", description=words)
+
+
+def _shares(searches: dict[str, tuple[float, ...]], values: tuple[float, ...]) -> list[float]:
+    best = [max(found) for found in zip(*searches.values(), strict=True)]
+    return [value / top if top > 0 else 1.0 for value, top in zip(values, best, strict=True)]
 
 
 def removal_chart(shift: PoisonShift, norm: str) -> Spec:

@@ -2,5 +2,6 @@
 
 STUDIES = {
     "memorization": "bench.studies.memorization:MEMORIZATION",
+    "sal": "bench.studies.sal:SAL",
     "shift": "bench.studies.shift:SHIFT",
 }

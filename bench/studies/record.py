@@ -227,5 +227,50 @@ class MemorizationStudy(Record):
     agreements: tuple[Agreement, ...]
 
 
-AnyStudy = ShiftStudy | MemorizationStudy
+class SearchedRun(Record):
+    """What every search found at one moment of one training, and what it cost.
+
+    attack: name of the perturbation, `none` for clean images. loss: mean loss (nats) of the images searched on.
+    values: search -> SAL of every layer (nats). evaluations: search -> loss-and-gradient evaluations of one layer on
+    all images, mean over layers; an evaluation without gradient counts a third.
+    """
+
+    attack: str
+    epoch: PositiveInt
+    loss: float
+    values: dict[str, tuple[float, ...]]
+    evaluations: dict[str, float]
+
+
+class ProbeSize(Record):
+    """UD from SAL on some images, by attack, one value for each seed. fixed: every seed has the same images."""
+
+    images: PositiveInt
+    fixed: bool
+    distances: dict[str, tuple[float, ...]]
+
+
+class SalStudy(Record):
+    """`bench study sal`: searches compared on the probe images and on the whole training set, and UD by probe size.
+
+    probe: runs searched on `probe_images` images. whole: runs searched on all `images`. layers: names of the weights.
+    """
+
+    schema_: Literal["bench.study/1"] = Field(alias="schema")
+    study: Literal["sal"]
+    code_sha256: str
+    key: str
+    protocol: str
+    train_sha256: str
+    images: PositiveInt
+    probe_images: PositiveInt
+    layers: tuple[str, ...]
+    seed: int
+    seeds: tuple[int, ...]
+    probe: tuple[SearchedRun, ...]
+    whole: tuple[SearchedRun, ...]
+    sizes: tuple[ProbeSize, ...]
+
+
+AnyStudy = ShiftStudy | MemorizationStudy | SalStudy
 """What a study writes."""

@@ -1,0 +1,156 @@
+"""The converged SAL search against the plain one, brute force over directions, and invariants."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bench.metrics.converged_sal import THOROUGH, Convergence, hard_images, linear_starts, measure_converged_sal
+from bench.metrics.sal import Search, layer_weights, measure_sal
+from bench.metrics.sphere_ascent import Ascent
+from bench.models.build import build_model
+from bench.models.resnet import ResNet
+
+EXACT = Search(max_steps=300, tolerance=1e-10)
+
+
+def trained(epochs: int, seed: int = 0) -> tuple[ResNet, Tensor, Tensor]:
+    """A network of width 2 on 48 random images, trained until it starts to know, or knows, their labels."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(48) % 3
+    images = (0.5 * torch.rand(48, 1, 8, 8, generator=generator) + 0.25 * labels[:, None, None, None]).double()
+    model = ResNet(in_channels=1, classes=3, width=2).double()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    for _ in range(epochs):
+        loss = F.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model, images, labels
+
+
+def state(model: nn.Module) -> list[Tensor]:
+    return [value.clone() for value in model.state_dict().values()]
+
+
+@pytest.mark.parametrize("epochs", [8, 16])
+def test_it_finds_what_a_long_plain_search_finds(epochs):
+    model, images, labels = trained(epochs)
+    plain = measure_sal(model, images, labels, epsilon=0.05, search=EXACT)
+    found = measure_converged_sal(model, images, labels, epsilon=0.05)
+    assert found.loss == pytest.approx(plain.loss, rel=1e-5)
+    assert list(found.values) == list(plain.values)
+    for layer, value in plain.values.items():
+        assert found.values[layer] >= 0.995 * value, layer
+    assert found.gradients < plain.gradients
+
+
+def test_where_the_loss_has_vanished_it_finds_more():
+    model, images, labels = trained(200)
+    plain = measure_sal(model, images, labels, epsilon=0.05, search=EXACT)
+    quick = measure_converged_sal(model, images, labels, epsilon=0.05)
+    thorough = measure_converged_sal(model, images, labels, epsilon=0.05, search=THOROUGH)
+    assert plain.loss < 0.03
+    assert sum(quick.values.values()) > 0.98 * sum(plain.values.values())
+    for layer in plain.values:
+        assert thorough.values[layer] >= 0.98 * plain.values[layer], layer
+
+
+def test_the_model_is_left_as_it_was_and_a_second_call_gives_the_same():
+    model, images, labels = trained(60)
+    model.train()
+    before, random = state(model), torch.get_rng_state()
+    first = measure_converged_sal(model, images, labels, epsilon=0.05)
+    assert measure_converged_sal(model, images, labels, epsilon=0.05) == first
+    assert all(torch.equal(old, new) for old, new in zip(before, state(model), strict=True))
+    assert all(module.training for module in model.modules())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_the_size_of_a_pass_does_not_matter():
+    model, images, labels = trained(3)
+    whole = measure_converged_sal(model, images, labels, epsilon=0.05)
+    parts = measure_converged_sal(model, images, labels, epsilon=0.05, chunk=7)
+    assert parts.values == pytest.approx(whole.values, rel=1e-3)
+
+
+def test_a_larger_ball_holds_a_larger_change():
+    model, images, labels = trained(12)
+    small, large = (measure_converged_sal(model, images, labels, epsilon=e).values for e in (0.02, 0.05))
+    assert all(large[layer] > small[layer] for layer in small)
+
+
+def test_a_layer_of_zeros_has_no_ball():
+    model, images, labels = trained(3)
+    with torch.no_grad():
+        model.layer4[1].conv1.weight.zero_()
+    assert measure_converged_sal(model, images, labels, epsilon=0.05).values["layer4.1.conv1.weight"] == 0
+
+
+def test_a_fall_that_is_larger_than_any_rise_counts():
+    """The bias is against the label of every image: moving the weight can help much and hurt little."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(1, 2))
+    with torch.no_grad():
+        model[1].weight.copy_(torch.tensor([[1.0], [-1.0]]))
+        model[1].bias.copy_(torch.tensor([-6.0, 6.0]))
+    images, labels = torch.tensor([[[[6.0]]], [[[-6.0]]]]), torch.tensor([0, 0])
+    plain = measure_sal(model, images, labels, epsilon=0.9, search=EXACT)
+    found = measure_converged_sal(model, images, labels, epsilon=0.9)
+    assert found.values["1.weight"] == pytest.approx(plain.values["1.weight"], rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["resnet-narrow", "lenet5", "senet18", "vit"])
+def test_networks_of_every_kind_can_be_measured(name):
+    channels, size = (3, 32) if name == "vit" else (1, 8)
+    model = build_model(name, in_channels=channels, classes=3, generator=torch.Generator().manual_seed(0))
+    images = torch.rand(4, channels, size, size, generator=torch.Generator().manual_seed(1))
+    search = Convergence(Ascent(steps=2), starts=1, hardest=2, trial=Ascent(steps=1), saturated=math.inf)
+    found = measure_converged_sal(model, images, torch.tensor([0, 1, 2, 0]), epsilon=0.01, search=search)
+    assert found.values.keys() == layer_weights(model).keys()
+    assert all(value >= 0 and math.isfinite(value) for value in found.values.values())
+
+
+def test_hard_images_are_those_that_lead_least_and_their_gradients_are_autograd_s():
+    model, images, labels = trained(60)
+    model.eval()
+    weights = layer_weights(model)
+    logits = model(images).detach()
+    hard = hard_images(model, weights, images, labels, logits, 5)
+    margins = [float(row[label] - max(row[other] for other in range(3) if other != label))
+               for row, label in zip(logits, labels.tolist(), strict=True)]  # fmt: skip
+    assert hard.margins.tolist() == pytest.approx(sorted(margins)[:5])
+    index = margins.index(min(margins))
+    row, label = model(images[index][None])[0], int(labels[index])
+    values = row.tolist()
+    rival = max((other for other in range(3) if other != label), key=lambda other: values[other])
+    slope = torch.autograd.grad(row[label] - row[rival], weights["layer1.0.conv1.weight"])[0]
+    assert hard.gradients["layer1.0.conv1.weight"][0].tolist() == pytest.approx(
+        slope.flatten().tolist(), rel=1e-4, abs=1e-6
+    )
+
+
+def test_linear_starts_are_the_best_directions_of_the_plane():
+    """In two dimensions every direction can be tried."""
+    generator = torch.Generator().manual_seed(4)
+    margins, gradients = torch.rand(6, generator=generator) * 4 + 4, torch.randn(6, 2, generator=generator) * 3
+    angles = torch.linspace(0, 2 * math.pi, 2001)[:-1]
+    units = torch.stack([angles.cos(), angles.sin()], 1)
+
+    def loss(unit: Tensor) -> float:
+        return float(F.softplus(-(margins + 1.5 * gradients @ unit)).sum())
+
+    best = max(loss(unit) for unit in units)
+    starts = linear_starts(margins, gradients, 1.5, 3)
+    found = [loss(start / start.norm()) for start in starts]
+    assert found[0] == pytest.approx(best, rel=1e-3)
+    assert found == sorted(found, reverse=True)
+    assert len(linear_starts(margins, gradients, 1.5, 1)) == 1
+
+
+def test_one_image_alone_is_lowered_along_its_gradient():
+    (start,) = linear_starts(torch.tensor([5.0]), torch.tensor([[3.0, 4.0]]), 1.0, 4)
+    assert (start / start.norm()).tolist() == pytest.approx([-0.6, -0.8])
