@@ -5,6 +5,7 @@ an editable install. setuptools, the build backend, is among the pins, so nothin
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import nox
@@ -19,7 +20,8 @@ DEMO_PROTOCOL = "ue-digits-v1"
 DEMO_SUBMISSIONS = ("clean", "lsp-digits", "ops-digits", "random-digits")
 LOCKS = {"run": (), "test": ("--group", "test")}
 HOSTILE_TESTS = (("tests/crash",), ("tests/hostile", "tests/importing"))
-"""Groups of tests that run at the same time."""
+PAGE_TESTS = ("tests/leaderboard",)
+"""Groups of tests that run beside others, in a process of their own."""
 
 HOST_NAMES = re.compile(r"http|://|index-url|find-links")
 
@@ -46,8 +48,10 @@ def serve(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run all tests but the hostile ones and those in a browser; further arguments go to pytest."""
     install(session, "test")
-    left_out = [f"--ignore={folder}" for group in HOSTILE_TESTS for folder in group]
-    session.run("pytest", "-m", "not browser", *left_out, *session.posargs)
+    apart = {*PAGE_TESTS, "tests/browser", *(folder for group in HOSTILE_TESTS for folder in group)}
+    found = {path.as_posix() for path in Path("tests").iterdir() if path.is_dir() or path.match("test_*.py")}
+    rest = sorted(name for name in found - apart if not name.endswith("__pycache__"))
+    side_by_side(session, PAGE_TESTS, rest)
 
 
 @nox.session
@@ -57,8 +61,19 @@ def hostile(session: nox.Session) -> None:
     docs/security-tests.md and docs/faults.md say what is tried. BENCH_KILLS sets how often each command is killed.
     """
     install(session, "test")
-    groups = [argument for group in HOSTILE_TESTS for argument in (*group, "--")]
-    session.run("python", "tests/side_by_side.py", *groups, *session.posargs)
+    side_by_side(session, *HOSTILE_TESTS)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Time the searches for SAL, the start of commands and a site of 400 results; docs/performance.md has a table.
+
+    Minutes on an idle machine: other work on the cores makes the figures useless.
+    """
+    install(session, "run")
+    session.run("python", "benchmarks/sal.py")
+    session.run("python", "benchmarks/startup.py")
+    session.run("python", "benchmarks/site.py", "build/benchmark-site", "--boards", "4", "--entries", "100")
 
 
 @nox.session
@@ -140,6 +155,12 @@ def install(session: nox.Session, requirements: str) -> None:
     session.env["UV_PYTHON_DOWNLOADS"] = "never"
     session.install("--require-hashes", "-r", f"requirements/{requirements}.txt")
     session.install("--no-build-isolation", "--no-deps", "-e", ".")
+
+
+def side_by_side(session: nox.Session, *groups: Iterable[str]) -> None:
+    """Run groups of tests at the same time; further arguments of the session go to each."""
+    arguments = [argument for group in groups for argument in (*group, "--")]
+    session.run("python", "tests/side_by_side.py", *arguments, *session.posargs)
 
 
 def passed(session: nox.Session, *command: str) -> bool:

@@ -64,12 +64,20 @@ def measure_searches(model: str, passes: int, repetitions: int) -> dict[str, Any
         augment=generator_for(KEY, "augment"),
         probe=measure,
     )
-    return {
-        "model": model,
-        "passes": passes,
-        "repetitions": repetitions,
-        "epochs": [_with_ratios(row) for row in found],
-    }
+    return {"model": model, "passes": passes, "repetitions": repetitions, "epochs": found}
+
+
+def _timed(
+    network: nn.Module, probe: Labeled, images: Labeled, protocol: Protocol, passes: int, repetitions: int
+) -> dict[str, list[float]]:
+    """Return the seconds of every search, on the probe and on all images."""
+    timed = {name: _seconds(search, repetitions) for name, search in _searches(network, probe, protocol).items()}
+    for name, search in _searches(network, images, protocol).items():
+        timed[f"{name}, all images"] = _seconds(search, 1)
+    official, loader = OfficialSearch(protocol.sal.epsilon, passes=passes), generator_for(KEY, "loader")
+    once = _seconds(lambda: measure_official_sal(network, images.images, images.labels, official, loader), 1)
+    timed["published, all images"] = [seconds * PUBLISHED.passes / passes for seconds in once]
+    return timed
 
 
 def _searches(network: nn.Module, data: Labeled, protocol: Protocol) -> dict[str, Callable[[], object]]:

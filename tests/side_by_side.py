@@ -2,15 +2,14 @@
 
     python tests/side_by_side.py tests/crash -- tests/hostile tests/importing -- -k name
 
-Groups are separated by `--`; arguments that begin with a dash go to every group. What a group prints is shown when it
-ends. The exit status is the first one that is not 0; 5, no tests, counts only if no group has any.
+Groups are separated by `--`; arguments that begin with a dash go to every group. What a group prints is shown line by
+line, behind its number. The exit status is the first one that is not 0; 5, no tests, counts only if no group has any.
 """
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from threading import Thread
 from typing import IO
 
 NO_TESTS = 5
@@ -29,26 +28,30 @@ def split(arguments: Sequence[str]) -> tuple[list[list[str]], list[str]]:
     return [group for group in groups if group], []
 
 
-def _ended(group: Sequence[str], said: IO[bytes], process: subprocess.Popen[bytes]) -> int:
-    """Wait for a group, print what it said, and return its exit status."""
-    status = process.wait()
-    said.seek(0)
-    sys.stdout.write(f"\n{' '.join(group)}: exit status {status}\n{said.read().decode(errors='replace')}")
-    sys.stdout.flush()
-    return status
+def _show(number: int, said: IO[str]) -> None:
+    for line in said:
+        sys.stdout.write(f"{number}| {line}")
+        sys.stdout.flush()
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the groups and return the exit status."""
     groups, common = split(arguments)
-    with ExitStack() as opened:
-        running = []
-        for group in groups:
-            said = opened.enter_context(tempfile.TemporaryFile())
-            command = [sys.executable, "-m", "pytest", *group, *common]
-            process = opened.enter_context(subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT))
-            running.append((group, said, process))
-        found = [_ended(*item) for item in running]
+    running, readers = [], []
+    for number, group in enumerate(groups, 1):
+        command = [sys.executable, "-m", "pytest", *group, *common]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        )
+        assert process.stdout is not None
+        readers.append(Thread(target=_show, args=(number, process.stdout)))
+        readers[-1].start()
+        running.append(process)
+    found = [process.wait() for process in running]
+    for reader in readers:
+        reader.join()
+    for number, (group, code) in enumerate(zip(groups, found, strict=True), 1):
+        sys.stdout.write(f"{number}| exit status {code}: {' '.join(group)}\n")
     if all(code == NO_TESTS for code in found):
         return NO_TESTS
     return next((code for code in found if code not in (0, NO_TESTS)), 0)
