@@ -58,14 +58,13 @@ def render_site(root: Path, out: Path, *, protocols: Protocols = None, allow_can
         made = dict(zip(boards, workshop.make(list(boards)), strict=True))
         # Boards remember their controls while they are made; nothing is written before those have been looked at.
         found = _controls(workshop.sources, allow=allow_canary)
-        publisher.write("assets", "", {asset.path: asset.content for asset in workshop.assets.values()})
-        for name, files in made.items():
-            publisher.write(name, boards[name], files)
+        publisher.write([("assets", "", {asset.path: asset.content for asset in workshop.assets.values()})])
+        publisher.write((name, boards[name], files) for name, files in made.items())
         count = len(boards)
         for scope in SCOPES[1:]:
             stale = workshop.stale(scope, publisher)
-            for name, files in zip(stale, workshop.make(list(stale)), strict=True):
-                publisher.write(name, stale[name], files)
+            made_now = workshop.make(list(stale))
+            publisher.write((name, key, files) for (name, key), files in zip(stale.items(), made_now, strict=True))
             count += len(stale)
         names = publisher.finish(["assets", *workshop.units])
     workshop.sources.memory.forget_others()
