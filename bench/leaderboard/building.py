@@ -8,7 +8,7 @@ import hashlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
@@ -131,9 +131,13 @@ class Workshop:
 
     def key(self, unit: Unit) -> str:
         """Return the digest of everything that decides a unit's bytes."""
+        return hashlib.sha256(canonical_bytes([self._shared, unit.name, unit.inputs()])).hexdigest()
+
+    @cached_property
+    def _shared(self) -> str:
+        """Digest of what decides every unit."""
         known = [protocol_digest(item) for item in self.sources.all_protocols]
-        inputs = [self.code, known, sorted(named_paths(self.sources)), unit.name, unit.inputs()]
-        return hashlib.sha256(canonical_bytes(inputs)).hexdigest()
+        return hashlib.sha256(canonical_bytes([self.code, known, sorted(named_paths(self.sources))])).hexdigest()
 
     def stale(self, scope: Scope, publisher: Publisher) -> dict[str, str]:
         """Return the keys of the units of a scope that have to be made, by name."""

@@ -21,7 +21,19 @@ CONTENT_SECURITY_POLICY = (
     "font-src 'self'; base-uri 'none'; form-action 'none'"
 )
 STYLES = (
-    *("frame", "tables", "board-tools", "long-tables", "matrices", "reported", "downloads", "charts", "compare", "record", "pages"),
+    *(
+        "frame",
+        "tables",
+        "board-tools",
+        "long-tables",
+        "matrices",
+        "reported",
+        "downloads",
+        "charts",
+        "compare",
+        "record",
+        "pages",
+    ),
     "media",
 )
 """Parts of `site.css` in their order: what depends on the medium comes last."""
