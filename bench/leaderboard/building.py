@@ -16,7 +16,7 @@ from typing import ClassVar
 from bench.errors import ControlOutOfBand
 from bench.leaderboard import drawing
 from bench.leaderboard.canaries import out_of_band
-from bench.leaderboard.crew import WORTH_A_CREW, spread
+from bench.leaderboard.crew import WORTH_A_CREW, rare_collections, spread
 from bench.leaderboard.environment import Renderer, source_files, static_assets
 from bench.leaderboard.pages import SCOPES, Scope, Unit, named_paths, units
 from bench.leaderboard.publishing import Publisher, differences, publisher_of
@@ -52,7 +52,7 @@ def render_site(root: Path, out: Path, *, protocols: Protocols = None, allow_can
     Submissions that cannot be read are left out. allow_canary: publish although a control is out of band.
     Raises ControlOutOfBand before anything is written, CorruptResult and UsageProblem.
     """
-    with publisher_of(out) as publisher:
+    with publisher_of(out) as publisher, rare_collections():
         workshop = Workshop.open(root, protocols)
         boards = workshop.stale("board", publisher)
         made = dict(zip(boards, workshop.make(list(boards)), strict=True))

@@ -87,7 +87,12 @@ class Renderer:
     ) -> None:
         """built: paths of the files that this build has, for the menu; None for all that a menu can name."""
         environment = Environment(
-            loader=template_loader(), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            loader=template_loader(),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,  # templates that change while a site is made belong to the next one
         )
         # The only markup that is not escaped: SVG from our own specifications, whose texts the converter escapes.
         environment.globals["draw"] = lambda spec: Markup(draw(spec))  # noqa: S704
