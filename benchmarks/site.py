@@ -70,14 +70,22 @@ def _submissions(folder: Path, boards: int, entries: int) -> None:
         subprocess.run([sys.executable, script, str(folder), *sizes], check=True, env=_environment(), stdout=sys.stderr)
 
 
+CHANGE = """
+import sys
+from pathlib import Path
+from synthetic import synthetic_protocols
+from unlearning_factory import Left, make_checkpoint_result, write_unlearner
+root, boards, number = sys.argv[1:]
+protocol = next(item for name, item in synthetic_protocols(int(boards)).items() if name.startswith("unlearning-"))
+slug, left = "load00-0005", Left(gus=int(number) / 1e6, patch=0.2)
+result = make_checkpoint_result(left, slug, protocol=protocol)
+write_unlearner(Path(root), slug, protocol=protocol, results=[result], unlearner="other")
+"""
+
+
 def _change_one(folder: Path, boards: int) -> None:
-    """Give one submission of the UE track other numbers on its first board."""
-    script = (
-        "import sys; from pathlib import Path; from synthetic import synthetic_protocols, write_perturber; "
-        "known = [item for name, item in synthetic_protocols(int(sys.argv[2])).items() if name.startswith('ue-')]; "
-        "write_perturber(Path(sys.argv[1]), 4, known[:1], edition=int(sys.argv[3]))"
-    )
-    command = [sys.executable, "-c", script, str(folder), str(boards), str(time.time_ns() % 10**6)]
+    """Give one submission of the unlearning track another result on its only board."""
+    command = [sys.executable, "-c", CHANGE, str(folder), str(boards), str(time.time_ns() % 10**6)]
     subprocess.run(command, check=True, env=_environment())
 
 
