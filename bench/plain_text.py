@@ -20,6 +20,8 @@ _STACKED = re.compile(
 
 def check_plain(text: str) -> str:
     """Return a text without control characters and characters that reorder, hide or cover text. Raises ValueError."""
+    if text.isascii() and text.isprintable():
+        return text
     for character in text:
         if character not in "\n\t" and (character in _BLANK or not character.isprintable()):
             raise ValueError(f"holds the character U+{ord(character):04X}; use plain printable text")

@@ -13,13 +13,16 @@ NUMBER_LIMIT = 100
 """Characters of a number: Python refuses to read or to print integers of some thousand digits."""
 
 # Possessive, and a string without an end takes all that follows: no text is looked at twice. tomllib refuses it later.
-_TOKEN = re.compile(
+_TEXT = (
     r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*+"{0,5}|\'\'\'(?:[^\']|\'{1,2}(?!\'))*+\'{0,5}'  # strings of several lines
     r'|"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?'  # strings of one line
-    r"|\#[^\n]*+|[\w+-]++|[^\S\n]++|.",
-    re.DOTALL,
+    r"|\#[^\n]*+"
 )
+_TOKEN = re.compile(rf"{_TEXT}|[\w+-]++|[^\S\n]++|.", re.DOTALL)
+_WITHOUT_DEPTH = re.compile(rf"{_TEXT}|[^\[\]{{}}.=,\n\"'#]++", re.DOTALL)
+"""Whatever says nothing of depth and dots: texts, comments, words."""
 
+_LONG_WORD = re.compile(rf"[\w+-]{{{NUMBER_LIMIT + 1}}}")
 _NUMBER_START = re.compile(r"[+-]?\d")
 _OPENING, _CLOSING = frozenset("[{"), frozenset("]}")
 
@@ -38,6 +41,8 @@ class NumberTooLong(ValueError):
 
 def check_numbers(text: str) -> None:
     """Raise NumberTooLong where a number, or a bare key that looks like one, has more than NUMBER_LIMIT characters."""
+    if not _LONG_WORD.search(text):
+        return
     for line, part in _tokens(text):
         if len(part) > NUMBER_LIMIT and _NUMBER_START.match(part):
             raise NumberTooLong(line, len(part.lstrip("+-")))
@@ -45,12 +50,24 @@ def check_numbers(text: str) -> None:
 
 def check_nesting(text: str) -> None:
     """Raise NestingError, with the line, where brackets nest or keys are dotted more than DEPTH_LIMIT times."""
+    if _deepest(_WITHOUT_DEPTH.sub("", text)) <= DEPTH_LIMIT:
+        return
     depth = dots = 0
     for line, part in _tokens(text):
         depth += (part in _OPENING) - (part in _CLOSING)
         dots = dots + 1 if part == "." else 0 if part in "[]{}=,\n" else dots
         if max(depth, dots) > DEPTH_LIMIT:
             raise NestingError(f"nests more than {DEPTH_LIMIT} levels deep (at line {line})")
+
+
+def _deepest(marks: str) -> int:
+    """Return how deep brackets nest or how many dots follow each other, in what is left without texts and words."""
+    depth = dots = deepest = 0
+    for mark in marks:
+        depth += (mark in _OPENING) - (mark in _CLOSING)
+        dots = dots + 1 if mark == "." else 0
+        deepest = max(deepest, depth, dots)
+    return deepest
 
 
 def key_lines(text: str) -> dict[str, int]:

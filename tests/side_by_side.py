@@ -29,9 +29,10 @@ def split(arguments: Sequence[str]) -> tuple[list[list[str]], list[str]]:
 
 
 def _show(number: int, said: IO[str]) -> None:
-    for line in said:
-        sys.stdout.write(f"{number}| {line}")
-        sys.stdout.flush()
+    with said:
+        for line in said:
+            sys.stdout.write(f"{number}| {line}")
+            sys.stdout.flush()
 
 
 def main(arguments: Sequence[str]) -> int:

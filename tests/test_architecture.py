@@ -42,6 +42,7 @@ LAYERS = {
     "bench.registry": "records",
     "bench.studies.record": "records",
     "bench.result_form": "records",
+    "bench.glance": "records",
     "bench.results": "records",
     "bench.seals": "records",
     "bench.review_text": "records",

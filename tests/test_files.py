@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import files
-from bench.files import remove_leftovers, write_atomically
+from bench.files import remove_leftovers, write_atomically, write_together
 from bench.locking import lock_now, sole_writer
 
 
@@ -30,6 +30,42 @@ def test_the_bytes_are_on_the_disk_before_the_name_is_and_the_name_before_it_ret
     write_atomically(path, b"x" * 5000)
     assert [what for what, _ in events] == ["bytes", "name", "folder"]
     assert [size for _, size in events[:2]] == [5000, 5000]
+
+
+def test_of_several_files_all_bytes_are_on_the_disk_before_the_first_has_its_name(tmp_path, monkeypatch):
+    events = []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(descriptor: int) -> None:
+        events.append("folder" if Path(f"/proc/self/fd/{descriptor}").resolve().is_dir() else "bytes")
+        fsync(descriptor)
+
+    def replaced(source, target) -> None:
+        events.append("name")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    contents = {tmp_path / f"{number % 3}" / f"{number}": b"%d" % number * 3000 for number in range(40)}
+    write_together(contents)
+    assert events == ["bytes"] * 40 + ["name"] * 40 + ["folder"] * 3
+    assert {path: path.read_bytes() for path in contents} == contents
+
+
+def test_of_several_files_none_changes_where_one_cannot_be_brought_onto_the_disk(tmp_path, monkeypatch):
+    contents = {tmp_path / f"{number}": b"new" for number in range(40)}
+    write_together(dict.fromkeys(contents, b"old"))
+    fsync = os.fsync
+
+    def full(descriptor: int) -> None:
+        if ".17." in Path(f"/proc/self/fd/{descriptor}").readlink().name:
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*/17'"):
+        write_together(contents)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == dict.fromkeys(contents, b"old")
 
 
 def test_a_failed_write_names_the_file_and_leaves_the_old_one(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 Imports pandas through frames; never torch.
 """
 
+from collections import Counter
 from dataclasses import replace
 
 import pandas as pd
@@ -284,8 +285,8 @@ def _tradeoff_figure(rows: list[Row]) -> Figure:
 
 def _unique_names(rows: list[Row]) -> list[str]:
     """Return names cut to what fits a chart; the slug is added where two submissions share one."""
-    names = [row.name for row in rows]
-    return [f"{row.name[:40]} ({row.slug})" if names.count(row.name) > 1 else row.name[:60] for row in rows]
+    times = Counter(row.name for row in rows)
+    return [f"{row.name[:40]} ({row.slug})" if times[row.name] > 1 else row.name[:60] for row in rows]
 
 
 def _labels(rows: list[Row]) -> list[str]:

@@ -8,7 +8,7 @@ import hashlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
@@ -16,7 +16,7 @@ from typing import ClassVar
 from bench.errors import ControlOutOfBand
 from bench.leaderboard import drawing
 from bench.leaderboard.canaries import out_of_band
-from bench.leaderboard.crew import WORTH_A_CREW, spread
+from bench.leaderboard.crew import WORTH_A_CREW, rare_collections, spread
 from bench.leaderboard.environment import Renderer, source_files, static_assets
 from bench.leaderboard.pages import SCOPES, Scope, Unit, named_paths, units
 from bench.leaderboard.publishing import Publisher, differences, publisher_of
@@ -52,20 +52,19 @@ def render_site(root: Path, out: Path, *, protocols: Protocols = None, allow_can
     Submissions that cannot be read are left out. allow_canary: publish although a control is out of band.
     Raises ControlOutOfBand before anything is written, CorruptResult and UsageProblem.
     """
-    with publisher_of(out) as publisher:
+    with publisher_of(out) as publisher, rare_collections():
         workshop = Workshop.open(root, protocols)
         boards = workshop.stale("board", publisher)
         made = dict(zip(boards, workshop.make(list(boards)), strict=True))
         # Boards remember their controls while they are made; nothing is written before those have been looked at.
         found = _controls(workshop.sources, allow=allow_canary)
-        publisher.write("assets", "", {asset.path: asset.content for asset in workshop.assets.values()})
-        for name, files in made.items():
-            publisher.write(name, boards[name], files)
+        publisher.write([("assets", "", {asset.path: asset.content for asset in workshop.assets.values()})])
+        publisher.write((name, boards[name], files) for name, files in made.items())
         count = len(boards)
         for scope in SCOPES[1:]:
             stale = workshop.stale(scope, publisher)
-            for name, files in zip(stale, workshop.make(list(stale)), strict=True):
-                publisher.write(name, stale[name], files)
+            made_now = workshop.make(list(stale))
+            publisher.write((name, key, files) for (name, key), files in zip(stale.items(), made_now, strict=True))
             count += len(stale)
         names = publisher.finish(["assets", *workshop.units])
     workshop.sources.memory.forget_others()
@@ -132,9 +131,13 @@ class Workshop:
 
     def key(self, unit: Unit) -> str:
         """Return the digest of everything that decides a unit's bytes."""
+        return hashlib.sha256(canonical_bytes([self._shared, unit.name, unit.inputs()])).hexdigest()
+
+    @cached_property
+    def _shared(self) -> str:
+        """Digest of what decides every unit."""
         known = [protocol_digest(item) for item in self.sources.all_protocols]
-        inputs = [self.code, known, sorted(named_paths(self.sources)), unit.name, unit.inputs()]
-        return hashlib.sha256(canonical_bytes(inputs)).hexdigest()
+        return hashlib.sha256(canonical_bytes([self.code, known, sorted(named_paths(self.sources))])).hexdigest()
 
     def stale(self, scope: Scope, publisher: Publisher) -> dict[str, str]:
         """Return the keys of the units of a scope that have to be made, by name."""

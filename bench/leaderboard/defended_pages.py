@@ -31,7 +31,7 @@ def defenses_contexts(sources: Sources, protocol: Protocol) -> list[DefensesCont
     matrices = defense_matrices(board, protocol, results)
     if not matrices:
         return []
-    made = recoveries(board, protocol, results)
+    made, names = recoveries(board, protocol, results), labels(board)
     return [
         DefensesContext(
             path=f"ue/{protocol.id}/defenses/index.html",
@@ -43,7 +43,7 @@ def defenses_contexts(sources: Sources, protocol: Protocol) -> list[DefensesCont
             model=protocol.primary.model,
             sentences=defense_sentences(board, protocol, results, made),
             rule=_rule(),
-            rows=tuple(_row(item, labels(board)) for item in made),
+            rows=tuple(_row(item, names) for item in made),
             matrices=matrices,
         )
     ]

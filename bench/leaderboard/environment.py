@@ -21,7 +21,19 @@ CONTENT_SECURITY_POLICY = (
     "font-src 'self'; base-uri 'none'; form-action 'none'"
 )
 STYLES = (
-    *("frame", "tables", "board-tools", "matrices", "reported", "downloads", "charts", "compare", "record", "pages"),
+    *(
+        "frame",
+        "tables",
+        "board-tools",
+        "long-tables",
+        "matrices",
+        "reported",
+        "downloads",
+        "charts",
+        "compare",
+        "record",
+        "pages",
+    ),
     "media",
 )
 """Parts of `site.css` in their order: what depends on the medium comes last."""
@@ -75,7 +87,12 @@ class Renderer:
     ) -> None:
         """built: paths of the files that this build has, for the menu; None for all that a menu can name."""
         environment = Environment(
-            loader=template_loader(), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            loader=template_loader(),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,  # templates that change while a site is made belong to the next one
         )
         # The only markup that is not escaped: SVG from our own specifications, whose texts the converter escapes.
         environment.globals["draw"] = lambda spec: Markup(draw(spec))  # noqa: S704

@@ -29,6 +29,7 @@ from bench.leaderboard.submission_page import submission_contexts
 from bench.leaderboard.unlearning_order import standings as unlearning_standings
 from bench.leaderboard.unlearning_reference_pages import unlearning_protocol_contexts
 from bench.leaderboard.unlearning_submission import unlearning_submission_contexts
+from bench.protocol import Protocol
 
 Files = Mapping[str, bytes]
 Scope = Literal["board", "submission", "site"]
@@ -143,12 +144,19 @@ def _ue_inputs(sources: Sources, entry: Entry) -> list[Any]:
     inputs: list[Any] = [entry.state()]
     for protocol in sources.protocols.values():
         if entry.belongs_on(protocol):
-            ranked, _ = ue_standings(sources, protocol)
-            place = next(([item.best, item.worst, item.groups] for item in ranked if item.slug == entry.slug), None)
+            places = _ue_places(sources, protocol)
             reference = sources.reference(protocol)
             against = reference.state(protocol) if reference else ""
-            inputs.append([protocol_digest(protocol), place, len(ranked), against])
+            inputs.append([protocol_digest(protocol), places.get(entry.slug), len(places), against])
     return inputs
+
+
+def _ue_places(sources: Sources, protocol: Protocol) -> Mapping[str, list[Any]]:
+    def work_out() -> dict[str, list[Any]]:
+        ranked, _ = ue_standings(sources, protocol)
+        return {item.slug: [item.best, item.worst, item.groups] for item in ranked}
+
+    return sources.memory.at_hand(f"places {protocol.id}", work_out)
 
 
 def _unlearning_inputs(sources: Sources, entry: UnlearningEntry) -> list[Any]:

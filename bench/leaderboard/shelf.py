@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -105,17 +105,21 @@ class Shelved:
     @property
     def content(self) -> bytes:
         """The bytes of the document, which are its canonical form. Raises CorruptResult if they changed since."""
-        return _open(self.path, self.head.sha256)[0]
+        return _open(self._where, self.head.sha256)[0]
 
     @property
     def result(self) -> Result:
         """The document. Raises CorruptResult if it changed since it was checked."""
-        return _open(self.path, self.head.sha256)[1]
+        return _open(self._where, self.head.sha256)[1]
 
     @property
     def runs(self) -> tuple[Run, ...]:
         """The runs that found it. Raises CorruptResult if they changed since they were checked."""
-        return _open(self.path, self.head.sha256)[2]
+        return _open(self._where, self.head.sha256)[2]
+
+    @cached_property
+    def _where(self) -> str:
+        return f"{self.folder}/{self.head.path}"
 
 
 @dataclass(frozen=True)
@@ -170,8 +174,7 @@ def _read(task: tuple[Path, Kept | None]) -> Shelf | str:
 
 
 def _recalled(folder: Path, kept: Kept) -> Shelf:
-    manifest = MANIFESTS[kept.track].model_validate_json(kept.manifest)
-    return Shelf(folder, manifest, kept.sources, tuple(Shelved(folder, head) for head in kept.heads))
+    return Shelf(folder, _manifest_of(kept), kept.sources, tuple(Shelved(folder, head) for head in kept.heads))
 
 
 def _stamp(folder: Path) -> str:
@@ -199,33 +202,40 @@ def _listed(folder: os.PathLike[str] | str) -> list[os.DirEntry[str]]:
 
 @dataclass(frozen=True)
 class _Surveyed:
-    """A folder whose bytes are digested. unknown: paths of results that no index speaks of."""
+    """A folder whose bytes are digested. new: document and runs of results that no index speaks of, by path."""
 
     folder: Path
     manifest: AnyManifest
     sources: tuple[str, str]
-    files: dict[str, str]
     known: dict[str, Head]
-
-    @property
-    def unknown(self) -> tuple[str, ...]:
-        return tuple(path for path in self.files if path not in self.known)
+    new: dict[str, tuple[bytes, bytes]]
 
 
 def _survey(folder: Path, kept: Kept | None, protocol: str | None = None) -> _Surveyed:
     text = read_manifest(folder)
     sources = (hashlib.sha256(text.encode()).hexdigest(), _ledger_digest(folder))
-    chosen = (path for path in result_paths(folder) if protocol in (None, path.parent.name))
-    files = {path.relative_to(folder).as_posix(): _digest(path) for path in chosen}
-    if kept is None or kept.sources != sources:
-        return _Surveyed(folder, parse_any_manifest(text), sources, files, {})
-    known = {head.path: head for head in kept.heads if files.get(head.path) == head.sha256}
-    return _Surveyed(folder, MANIFESTS[kept.track].model_validate_json(kept.manifest), sources, files, known)
+    chosen = [path for path in result_paths(folder) if protocol in (None, path.parent.name)]
+    same = kept is not None and kept.sources == sources
+    heads = {head.path: head for head in kept.heads} if kept is not None and same else {}
+    known, new = {}, {}
+    for path in chosen:
+        name = path.relative_to(folder).as_posix()
+        stored = stored_bytes(path)
+        if name in heads and heads[name].sha256 == _digest_of(*stored):
+            known[name] = heads[name]
+        else:
+            new[name] = stored  # kept, so that what is digested is what is checked
+    manifest = _manifest_of(kept) if kept is not None and same else parse_any_manifest(text)
+    return _Surveyed(folder, manifest, sources, known, new)
 
 
-def _head(folder: Path, name: str, manifest: AnyManifest, ledger: Ledger) -> Head:
-    path = folder / name
-    document, recorded = stored_bytes(path)  # once: what is checked is what is digested
+def _manifest_of(kept: Kept) -> AnyManifest:
+    return MANIFESTS[kept.track].model_validate_json(kept.manifest)
+
+
+def _head(item: _Surveyed, name: str, ledger: Ledger) -> Head:
+    path = item.folder / name
+    document, recorded = item.new[name]
     result, runs = read_result(path, document), read_runs(runs_path(path), recorded)
     return Head(
         path=name,
@@ -235,7 +245,7 @@ def _head(folder: Path, name: str, manifest: AnyManifest, ledger: Ledger) -> Hea
         protocol=result.subject.protocol.id,
         protocol_sha256=result.subject.protocol.sha256,
         tier=result.subject.tier,
-        owned=belongs_to(result, manifest),
+        owned=belongs_to(result, item.manifest),
         withdrawn=ledger.withdrawal(result.id) is not None,
         ends=tuple(run.ended for run in runs),
     )
@@ -243,10 +253,10 @@ def _head(folder: Path, name: str, manifest: AnyManifest, ledger: Ledger) -> Hea
 
 def _shelf(item: _Surveyed) -> Shelf:
     """Check in full what no index speaks of."""
-    ledger = read_ledger(item.folder) if item.unknown else Ledger()
-    new = {path: _head(item.folder, path, item.manifest, ledger) for path in item.unknown}
-    heads = [item.known.get(path) or new[path] for path in item.files]
-    return Shelf(item.folder, item.manifest, item.sources, tuple(Shelved(item.folder, head) for head in heads))
+    ledger = read_ledger(item.folder) if item.new else Ledger()
+    heads = item.known | {name: _head(item, name, ledger) for name in item.new}
+    ordered = (heads[name] for name in sorted(heads, key=lambda name: Path(name).parts))
+    return Shelf(item.folder, item.manifest, item.sources, tuple(Shelved(item.folder, head) for head in ordered))
 
 
 @lru_cache(maxsize=OPEN_AT_ONCE)
@@ -265,10 +275,6 @@ def _ledger_digest(folder: Path) -> str:
         return ""
 
 
-def _digest(path: Path) -> str:
-    return _digest_of(*stored_bytes(path))
-
-
 def _digest_of(document: bytes, runs: bytes) -> str:
     sha = hashlib.sha256(document)
     sha.update(b"\0")
@@ -277,11 +283,11 @@ def _digest_of(document: bytes, runs: bytes) -> str:
 
 
 @lru_cache(maxsize=OPEN_AT_ONCE)
-def _open(path: Path, sha256: str) -> tuple[bytes, Result, tuple[Run, ...]]:
+def _open(where: str, sha256: str) -> tuple[bytes, Result, tuple[Run, ...]]:
     """Return a result that was checked before: its bytes, the document and its runs."""
-    document, recorded = stored_bytes(path)
+    document, recorded = stored_bytes(Path(where))
     if _digest_of(document, recorded) != sha256:
-        raise CorruptResult(f"{path}: changed while the site was built; build it again")
+        raise CorruptResult(f"{where}: changed while the site was built; build it again")
     runs = tuple(Run.model_validate_json(line) for line in recorded.splitlines())
     return document, Result.model_validate_json(document), runs
 

@@ -4,6 +4,7 @@ Imports pandas through figures; never torch.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from bench.leaderboard.attempts import attempt_words, history_words, note_words
 from bench.leaderboard.board import standings
@@ -65,9 +66,15 @@ def submission_contexts(sources: Sources, entry: Entry) -> list[SubmissionContex
     places: dict[str, tuple[int, Mapping[str, Standing]]] = {}
     for protocol in sources.protocols.values():
         if entry.shown(protocol):
-            ranked, _ = standings(sources, protocol)
-            places[protocol.id] = (len(ranked), {standing.slug: standing for standing in ranked})
+            places[protocol.id] = sources.memory.at_hand(
+                f"standings {protocol.id}", partial(_places, sources, protocol)
+            )
     return [_context(sources, entry, places)]
+
+
+def _places(sources: Sources, protocol: Protocol) -> tuple[int, Mapping[str, Standing]]:
+    ranked, _ = standings(sources, protocol)
+    return len(ranked), {standing.slug: standing for standing in ranked}
 
 
 def _context(sources: Sources, entry: Entry, places: Standings) -> SubmissionContext:

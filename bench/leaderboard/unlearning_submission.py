@@ -48,7 +48,7 @@ from bench.leaderboard.wording import (
     yes_no,
 )
 from bench.metrics.catalog import METRICS
-from bench.results import CheckpointResult, Result
+from bench.results import CheckpointResult, Measurement, Result
 from bench.submission import UnlearningManifest
 from bench.unlearning_protocol import ProbeCondition, UnlearningProtocol
 
@@ -65,6 +65,9 @@ SUMMARY = {
 
 Standings = Mapping[str, Mapping[str, Place]]
 """By protocol: the place of each ranked entry."""
+
+AnchorTexts = Mapping[Anchor, Mapping[tuple[str, str], str]]
+"""What each reference has, in words, by metric and condition."""
 
 
 def unlearning_submission_contexts(sources: Sources, entry: UnlearningEntry) -> list[UnlearningSubmissionContext]:
@@ -172,11 +175,8 @@ def _section(
     places: Mapping[str, Place],
 ) -> UnlearningSection:
     result = stored.result
-    anchors: dict[Anchor, Result] = {}
-    for name, reference in sources.anchors(protocol).items():
-        shown = reference.shown(protocol)
-        if shown is not None:
-            anchors[name] = shown.result
+    # The same beside every submission of a board.
+    anchors = sources.memory.at_hand(f"anchors {protocol.id}", lambda: _anchor_texts(sources, protocol))
     tier = result.subject.tier
     cells = _cells(sources, result, protocol)
     return UnlearningSection(
@@ -198,6 +198,18 @@ def _section(
         raw=raw_name(stored),
         command=again_commands(entry.slug, protocol.id, tier),
     )
+
+
+def _anchor_texts(sources: Sources, protocol: UnlearningProtocol) -> AnchorTexts:
+    found: dict[Anchor, dict[tuple[str, str], str]] = {}
+    for name, reference in sources.anchors(protocol).items():
+        stored = reference.shown(protocol)
+        if stored is not None:
+            measured = stored.result.outcome.measurements
+            found[name] = {
+                (item.metric, item.condition): show(METRICS[item.metric], item).text for item in reversed(measured)
+            }
+    return found
 
 
 def _cells(sources: Sources, result: Result, protocol: UnlearningProtocol) -> dict[str, tuple[CheckpointResult, ...]]:
@@ -283,7 +295,7 @@ def _with_interval(result: Result, key: str, label: str) -> str:
     return f"{shown.text} ({shown.interval})" if shown.measured else shown.text
 
 
-def _probe_table(condition: ProbeCondition, result: Result, anchors: Mapping[Anchor, Result]) -> ProbeTable:
+def _probe_table(condition: ProbeCondition, result: Result, anchors: AnchorTexts) -> ProbeTable:
     label, order = condition.label, list(METRICS)
     found = [item for item in result.outcome.measurements if item.condition == label]
     seeds = seeds_of(result, label)
@@ -293,25 +305,21 @@ def _probe_table(condition: ProbeCondition, result: Result, anchors: Mapping[Anc
         words=probe_words(condition.probe),
         primary=condition.primary,
         seeds=f"{seeds_words(len(seeds))}: {list_words(map(str, seeds))}",
-        rows=tuple(_probe_line(item.metric, label, result, anchors) for item in found),
+        rows=tuple(_probe_line(item, anchors) for item in found),
     )
 
 
-def _probe_line(key: str, label: str, result: Result, anchors: Mapping[Anchor, Result]) -> ProbeLine:
-    metric, measurement = METRICS[key], result.measurement(key, label)
-    before, after = (
-        show(metric, anchors[name].measurement(key, label)).text if name in anchors else STATUS_WORDS["absent"]
-        for name in ("original", "retrain")
-    )
-    per_seed = measurement.per_seed if measurement else None
+def _probe_line(measurement: Measurement, anchors: AnchorTexts) -> ProbeLine:
+    metric, place = METRICS[measurement.metric], (measurement.metric, measurement.condition)
+    before, after = (anchors.get(name, {}).get(place, STATUS_WORDS["absent"]) for name in ("original", "retrain"))
     return ProbeLine(
-        key=key,
+        key=measurement.metric,
         label=metric.label,
         shown=show(metric, measurement),
         original=before,
         retrained=after,
         direction=direction_words(metric),
-        per_seed=", ".join(number(metric, value) for value in per_seed or ()),
+        per_seed=", ".join(number(metric, value) for value in measurement.per_seed or ()),
     )
 
 

@@ -3,6 +3,7 @@
 Imports the records and the metric catalog only.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -246,7 +247,8 @@ def method_words(method: str) -> str:
 def short_names(names: Mapping[str, str]) -> dict[str, str]:
     """Return names by slug without what they say in brackets, the slug where two would be the same."""
     short = {slug: name.partition(" (")[0] for slug, name in names.items()}
-    return {slug: name if list(short.values()).count(name) == 1 else slug for slug, name in short.items()}
+    times = Counter(short.values())
+    return {slug: name if times[name] == 1 else slug for slug, name in short.items()}
 
 
 def seeds_words(count: int) -> str:

@@ -32,7 +32,8 @@ def publish(pages: dict[str, bytes], site: Path) -> None:
     del parts["rest"]["index.html"]
     with publisher_of(site) as publisher:
         for name, files in parts.items():
-            publisher.write(name, str(len(files["index.html"])) if name == "front" else str(sorted(files)), files)
+            key = str(len(files["index.html"])) if name == "front" else str(sorted(files))
+            publisher.write([(name, key, files)])
         publisher.finish(parts)
 
 

@@ -8,10 +8,11 @@ import math
 
 from bench.leaderboard.painting.axes import Axis
 from bench.leaderboard.painting.boxes import Box
-from bench.leaderboard.painting.legends import OFFSET, PaintedLegend, paint_legend
+from bench.leaderboard.painting.legends import OFFSET, PaintedLegend
 from bench.leaderboard.painting.marks import Plot, paint_marks
 from bench.leaderboard.painting.numbers import brief
 from bench.leaderboard.painting.reading import Chart, read_chart
+from bench.leaderboard.painting.repeats import painted_axis, painted_legend
 from bench.leaderboard.painting.scales import place_scale
 from bench.leaderboard.painting.subset import NAME, OutsideSubset, Spec, demand, number
 
@@ -37,9 +38,9 @@ def _drawing(chart: Chart) -> str:
     demand(theme["view"] == {"stroke": None} and theme["font"] == "sans-serif", "another theme")
     plot = Plot(chart, place_scale(chart, "x"), place_scale(chart, "y"))
     axes = [Axis(chart, "x", plot.x), Axis(chart, "y", plot.y)]
-    below, across = (axis.paint() for axis in axes)
+    below, across = (painted_axis(axis) for axis in axes)
     marks = [paint_marks(plot, layer) for layer in chart.layers]
-    legend = paint_legend(chart)
+    legend = painted_legend(chart)
 
     upright = Box.plot(chart.width, chart.height)
     upright.union(below.box)

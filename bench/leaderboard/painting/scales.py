@@ -17,7 +17,10 @@ DISCRETE_BARS = frozenset({"rect", "rule"})
 
 @dataclass(frozen=True, slots=True)
 class Continuous:
-    """Numbers to pixels: linear, symlog or log. start and stop: ends of the domain; first and last: their pixels."""
+    """Numbers to pixels: linear, symlog or log. start and stop: ends of the domain; first and last: their pixels.
+
+    constant: of symlog, where it bends.
+    """
 
     kind: str
     start: float
@@ -25,6 +28,7 @@ class Continuous:
     first: float
     last: float
     bend: Callable[[float], float]
+    constant: float = 1.0
 
     def __call__(self, value: float) -> float:
         """Return where a value lies, in pixels."""
@@ -105,7 +109,7 @@ def _continuous(layers: list[Layer], axis: str, first: float, last: float) -> Co
     if _setting([_nice(scale) for scale in scales]):
         demand(kind != "log", "a logarithmic axis that is widened")
         start, stop = nice(start, stop)
-    return Continuous(kind, start, stop, first, last, _bend(kind, float(constant)))
+    return Continuous(kind, start, stop, first, last, _bend(kind, float(constant)), float(constant))
 
 
 def _bend(kind: str, constant: float) -> Callable[[float], float]:
