@@ -72,6 +72,7 @@ def bench(session: nox.Session) -> None:
     """
     install(session, "run")
     session.run("python", "benchmarks/sal.py")
+    session.run("python", "benchmarks/limits.py")
     session.run("python", "benchmarks/startup.py")
     session.run("python", "benchmarks/site.py", "build/benchmark-site", "--boards", "4", "--entries", "100")
 

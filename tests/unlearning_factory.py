@@ -250,7 +250,11 @@ def _subject(protocol: UnlearningProtocol, tier: Tier, refs: Sequence[Checkpoint
 
 def _edited(cell: CheckpointResult, edit: dict[str, float], drop: Sequence[str]) -> CheckpointResult:
     values = {key: value for key, value in {**cell.values, **edit}.items() if key not in drop}
-    return cell.model_copy(update={"values": values})
+    curve = cell.gaussian
+    if curve is not None and "gus" in drop:
+        # No mean, no scores: a result that has one of them alone is refused.
+        curve = curve.model_copy(update={"forget": (), "skipped": ITEMS})
+    return cell.model_copy(update={"values": values, "gaussian": curve})
 
 
 def _scores(center: float, count: int, name: str) -> tuple[float, ...]:

@@ -127,9 +127,10 @@ def test_a_checkpoint_that_remembers_what_nobody_trained_on_is_out_of_band(root)
     cells = tuple(
         cell.model_copy(
             update={
+                "values": cell.values | {"gus_never": cell.values["gus_never"] + 0.5},
                 "gaussian": cell.gaussian.model_copy(
                     update={"never": tuple(value + 0.5 for value in cell.gaussian.never)}
-                )
+                ),
             }
         )
         if cell.gaussian
