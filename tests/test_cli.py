@@ -196,7 +196,7 @@ def test_a_full_disk_is_said_in_one_line(root, run, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bench.crafting.write_atomically", full)
+    monkeypatch.setattr("bench.crafting.write_and_sweep", full)
     code, _, err = run("craft", "random", "--protocol", "ue-small-v1")
     assert code == 5
     assert "No space left on device" in err
