@@ -203,7 +203,12 @@ def size_chart(study: SalStudy) -> Spec:
         alt.Chart(_data(frame))
         .mark_line(point=True, strokeWidth=1.8)
         .encode(
-            x=alt.X("images:Q", title="images of the probe", scale=alt.Scale(type="log", base=2)),
+            x=alt.X(
+                "images:Q",
+                title="images of the probe",
+                scale=alt.Scale(type="log", nice=False, padding=12),
+                axis=alt.Axis(values=sorted(set(frame["images"]))),
+            ),
             y=alt.Y("difference:Q", title="|UD - UD from all images|, mean over seeds"),
             color=alt.Color("attack:N", scale=alt.Scale(range=[*COLORS, "#7a3e9d"]), legend=alt.Legend(title=None)),
             strokeDash=alt.StrokeDash(
@@ -211,7 +216,9 @@ def size_chart(study: SalStudy) -> Spec:
                 scale=alt.Scale(
                     domain=["the same images for each seed", "other images for each seed"], range=[[1, 0], [5, 3]]
                 ),
-                legend=alt.Legend(title=None, symbolType="stroke"),
+                legend=alt.Legend(
+                    title=None, symbolType="stroke", symbolStrokeColor="#444444", symbolFillColor="#444444"
+                ),
             ),
         )
     )
