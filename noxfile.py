@@ -20,8 +20,11 @@ DEMO_PROTOCOL = "ue-digits-v1"
 DEMO_SUBMISSIONS = ("clean", "lsp-digits", "ops-digits", "random-digits")
 LOCKS = {"run": (), "test": ("--group", "test")}
 HOSTILE_TESTS = (("tests/crash",), ("tests/hostile", "tests/importing"))
-PAGE_TESTS = ("tests/leaderboard",)
-"""Groups of tests that run beside others, in a process of their own."""
+HALF_OF_THE_TESTS = (
+    "tests/leaderboard",
+    *("tests/attacks", "tests/defenses", "tests/execution", "tests/metrics", "tests/models", "tests/probes"),
+)
+"""Groups of tests that run beside others, in a process of their own, and take about as long."""
 
 HOST_NAMES = re.compile(r"http|://|index-url|find-links")
 
@@ -48,10 +51,10 @@ def serve(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run all tests but the hostile ones and those in a browser; further arguments go to pytest."""
     install(session, "test")
-    apart = {*PAGE_TESTS, "tests/browser", *(folder for group in HOSTILE_TESTS for folder in group)}
+    apart = {*HALF_OF_THE_TESTS, "tests/browser", *(folder for group in HOSTILE_TESTS for folder in group)}
     found = {path.as_posix() for path in Path("tests").iterdir() if path.is_dir() or path.match("test_*.py")}
     rest = sorted(name for name in found - apart if not name.endswith("__pycache__"))
-    side_by_side(session, PAGE_TESTS, rest)
+    side_by_side(session, HALF_OF_THE_TESTS, rest)
 
 
 @nox.session
