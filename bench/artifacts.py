@@ -173,7 +173,7 @@ def decode_perturbation(
 ) -> Integers:
     """Return the one tensor of a safetensors file as a view of `content`.
 
-    tensor: its name, "" for any. read_header: parses a header, in a child process by default.
+    tensor: its name, "" for any. read_header: parses a header, by default `read_any_header`.
     Raises RefusedArtifact or InvalidSubmission.
     """
     entry = _only_entry(open_tensors(content, visible(path), read_header=read_header), visible(path), tensor)

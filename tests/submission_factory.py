@@ -156,3 +156,9 @@ def one_problem(folder: Path, **given: Any) -> Problem:
     """Return the only problem of the tiny submission in a folder."""
     (problem,) = validate_tiny(folder, **given)
     return problem
+
+
+def line_of(folder: Path, text: str) -> int:
+    """Return the number of the first line of a manifest that holds a text."""
+    lines = (folder / "submission.toml").read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if text in line)

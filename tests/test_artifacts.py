@@ -17,9 +17,12 @@ from safetensors.numpy import load, save
 from submission_factory import SHAPE, tiny_values
 
 from bench.artifacts import (
+    SHORT_HEADER_BYTES,
     MissingArtifact,
     decode_perturbation,
     encode_perturbation,
+    read_any_header,
+    read_header_apart,
     read_perturbation,
     write_perturbation,
 )
@@ -294,3 +297,16 @@ def test_entries_are_listed_by_path_without_following_links(tmp_path):
     (tmp_path / "a" / "file").touch()
     (tmp_path / "b").symlink_to("a")
     assert [path for path, _ in list_entries(tmp_path)] == ["a", "b", "a/file"]
+
+
+@pytest.mark.parametrize("spare", [0, SHORT_HEADER_BYTES])
+def test_only_a_long_header_is_parsed_in_a_process_of_its_own_and_both_ways_read_the_same(monkeypatch, spare):
+    header = json.dumps({"delta": {"dtype": "I8", "shape": [4], "data_offsets": [0, 4]}}).encode() + b" " * spare
+    started = []
+    monkeypatch.setattr(
+        "bench.artifacts.read_header_apart", lambda *given: started.append(given) or read_header_apart(*given)
+    )
+    assert read_any_header(header, 4) == parse_header(header, 4)
+    assert len(started) == (1 if spare else 0)
+    with pytest.raises(HeaderError):
+        read_any_header(header, 5)

@@ -5,6 +5,7 @@ import pytest
 from submission_factory import (
     SHAPE,
     codes,
+    line_of,
     make_submission,
     no_data,
     one_problem,
@@ -20,11 +21,6 @@ from bench.budgets import measure_kind
 from bench.perturbation_check import check_perturbation
 from bench.problems import exit_code
 from bench.validation import validate_folder
-
-
-def line_of(folder, text: str) -> int:
-    lines = (folder / "submission.toml").read_text().splitlines()
-    return next(number for number, line in enumerate(lines, 1) if text in line)
 
 
 def test_another_shape_is_a_finding_with_both_shapes(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from submission_factory import (
     SHAPE,
     codes,
+    line_of,
     make_submission,
     one_problem,
     tiny_protocol,
@@ -15,11 +16,6 @@ from submission_factory import (
 from bench.errors import DatasetMissing, UnknownName, UsageProblem
 from bench.problems import exit_code, format_problems
 from bench.validation import validate_folder
-
-
-def line_of(folder, text: str) -> int:
-    lines = (folder / "submission.toml").read_text().splitlines()
-    return next(number for number, line in enumerate(lines, 1) if text in line)
 
 
 def test_the_default_submission_has_no_problems(tmp_path):
