@@ -339,5 +339,6 @@ def _subject(protocol: Protocol, tier: Tier, digest: str | None) -> Subject:
                 seeds=_seeds(condition, tier),
             )
             for condition in protocol.conditions
+            if _seeds(condition, tier)
         ),
     )

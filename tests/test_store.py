@@ -10,6 +10,7 @@ import rfc8785
 from factories import make_result, make_run
 from hypothesis import given
 from hypothesis import strategies as st
+from protocol_factory import make_wide_protocol
 
 from bench.errors import CorruptResult, UsageProblem
 from bench.results import build_result, leaves, result_bytes, rounded, summarize
@@ -180,3 +181,25 @@ def test_a_number_that_is_not_finite_cannot_be_stored(value):
 def test_rounding_is_stable_and_close(value):
     assert rounded(rounded(value)) == rounded(value)
     assert abs(rounded(value) - value) <= 5.1e-7 + abs(value) * 1e-15
+
+
+def test_a_quick_result_leaves_conditions_out_says_so_and_is_read_back(tmp_path):
+    protocol = make_wide_protocol()
+    quick = make_result(protocol, tier="quick")
+    asked = {condition.label for condition in quick.subject.conditions}
+    left_out = [item for item in quick.outcome.measurements if item.condition not in asked]
+    assert left_out
+    assert {item.status for item in left_out} == {"not_run"}
+    assert read_result(write_result(quick, make_run(id=quick.id), tmp_path / "fog")) == quick
+
+
+def test_a_value_under_a_condition_that_the_subject_does_not_have_is_refused(tmp_path):
+    quick = make_result(make_wide_protocol(), tier="quick")
+    stray = next(item for item in quick.outcome.measurements if item.status == "not_run")
+    measured = stray.model_copy(update={"condition": "nowhere/none", "status": "ok", "reason": None, "pooled": 0.5})
+    outcome = quick.outcome.model_copy(update={"measurements": (*quick.outcome.measurements, measured)})
+    forged = build_result(quick.subject, outcome)
+    path = tmp_path / "forged.json"
+    path.write_bytes(result_bytes(forged))
+    with pytest.raises(CorruptResult, match="is none of the subject's conditions"):
+        read_result(path)
