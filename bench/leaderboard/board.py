@@ -217,7 +217,7 @@ def _figures(board: Board) -> tuple[Figure, ...]:
     first = [row for row in rows if row.role != "entry" or row in rows[:MOST_BARS]]
     figures = [_accuracy_figure(first, left_out=len(rows) - len(first))] if rows else []
     both = [row for row in rows if row.ud.measured]
-    return tuple([*figures, _tradeoff_figure(both)] if both else figures)
+    return tuple([*figures, _tradeoff_figure(both, long=board.long)] if both else figures)
 
 
 def _accuracy_figure(rows: list[Row], *, left_out: int) -> Figure:
@@ -245,7 +245,7 @@ def _accuracy_figure(rows: list[Row], *, left_out: int) -> Figure:
     return Figure("accuracy", "Clean test accuracy with intervals", caption, spec, table)
 
 
-def _tradeoff_figure(rows: list[Row]) -> Figure:
+def _tradeoff_figure(rows: list[Row], *, long: bool) -> Figure:
     points: list[charting.Row] = [
         {
             "name": name,
@@ -266,7 +266,7 @@ def _tradeoff_figure(rows: list[Row]) -> Figure:
         "The two measures disagree at the upper left, where layers can still change the loss although the task is not "
         "learned, and at the lower right, where the task is learned although hardly any layer can. "
         "Dotted line: the entries that no other one beats in both. Lines: 95\u202f% intervals, cut at the frame. Names "
-        "that would cover others are left out; the table below the chart has all."
+        f"that would cover others are left out; the table {'above' if long else 'below the chart'} has all."
     )
     spec = charts.tradeoff_chart(
         points,
@@ -280,7 +280,7 @@ def _tradeoff_figure(rows: list[Row]) -> Figure:
         ("method", METRICS["test_accuracy"].label, METRICS["ud"].label),
         tuple((row.name, row.accuracy.text, row.ud.text) for row in rows),
     )
-    return Figure("tradeoff", "Test accuracy and Unlearnable Distance", caption, spec, table)
+    return Figure("tradeoff", "Test accuracy and Unlearnable Distance", caption, spec, None if long else table)
 
 
 def _unique_names(rows: list[Row]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.leaderboard.citation import BoardCitation, Evidence
 from bench.leaderboard.columns import Column
-from bench.leaderboard.figures import DataTable, Figure
+from bench.leaderboard.figures import LONG_BOARD, DataTable, Figure
 from bench.leaderboard.sources import Role
 from bench.leaderboard.wording import Shown
 from bench.metrics.catalog import Metric
@@ -165,6 +165,11 @@ class Board:
     controls: tuple[str, ...]
     defended: bool
     searched: bool
+
+    @property
+    def long(self) -> bool:
+        """Whether the page has to spare the browser."""
+        return len(self.ranked) > LONG_BOARD
 
 
 @dataclass(frozen=True)

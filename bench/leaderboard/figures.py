@@ -16,6 +16,10 @@ from bench.metrics.catalog import METRICS, Metric
 from bench.results import Result
 
 
+LONG_BOARD = 100
+"""Ranked entries above which a board is long: its page says each number once and puts off what is out of view."""
+
+
 @dataclass(frozen=True)
 class DataTable:
     """The numbers of a figure as text; the first cell of a row is its header."""
@@ -27,13 +31,16 @@ class DataTable:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart in its page. name is unique within the page and starts with a letter; caption says what to look for."""
+    """A chart in its page. name is unique within the page and starts with a letter; caption says what to look for.
+
+    table: its numbers; None where the table of a long board above it has them.
+    """
 
     name: str
     title: str
     caption: str
     spec: Spec
-    table: DataTable
+    table: DataTable | None
 
 
 def seed_figure(metric: Metric, mine: Result, clean: Result | None, condition: str, *, name: str) -> Figure | None:

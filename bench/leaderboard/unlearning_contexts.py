@@ -9,7 +9,7 @@ from typing import Literal
 from bench.leaderboard.citation import BoardCitation, Evidence
 from bench.leaderboard.columns import Column
 from bench.leaderboard.contexts import Badge, CheckRow, Context, Fact, Matrix, ReportedRow, RunRow, StoredRow
-from bench.leaderboard.figures import DataTable, Figure
+from bench.leaderboard.figures import LONG_BOARD, DataTable, Figure
 from bench.leaderboard.sources import Role
 from bench.leaderboard.wording import Shown
 
@@ -87,6 +87,11 @@ class UnlearningBoard:
     def ranked(self) -> tuple[UnlearningRow, ...]:
         """The ranked entries, best first."""
         return (*self.keeping, *self.losing)
+
+    @property
+    def long(self) -> bool:
+        """Whether the page has to spare the browser."""
+        return len(self.ranked) > LONG_BOARD
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,7 +62,7 @@ def tradeoff_figure(board: UnlearningBoard) -> list[Figure]:
         "The lower right corner is the aim: like retraining, without a loss of accuracy. Left of the dashed line more "
         f"than {ACCURACY_TOLERANCE * 100:g} point is lost. Lines: 95\u202f% intervals, cut at the frame. Size: compute "
         "that is reported, as a share of that of training. Named are the references and the methods that no other one "
-        "beats in both; the table below the chart has all."
+        f"beats in both; the table {'above' if board.long else 'below the chart'} has all."
     )
     spec = charts.forgetting_chart(
         points,
@@ -77,7 +77,7 @@ def tradeoff_figure(board: UnlearningBoard) -> list[Figure]:
         ("method", "distance", "95\u202f% interval", "accuracy against retraining", "95\u202f% interval"),
         tuple((row.name, row.worst.text, row.worst.interval, row.gap.text, row.gap.interval) for row in rows),
     )
-    return [Figure("tradeoff", "Forgetting and utility", caption, spec, table)]
+    return [Figure("tradeoff", "Forgetting and utility", caption, spec, None if board.long else table)]
 
 
 def roc_figure(scores: Scores, *, name: str) -> Figure:

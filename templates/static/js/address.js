@@ -24,7 +24,8 @@
   function encode(state, known) {
     const parts = [];
     if (state.sort.length) parts.push(`sort=${state.sort.map((key) => (key.descending ? "-" : "") + key.key).join(",")}`);
-    for (const facet of Object.keys(known.facets)) {
+    const faceted = Object.keys(state.facets).length > 0; // what facets there are is read from every row
+    for (const facet of faceted ? Object.keys(known.facets) : []) {
       const chosen = known.facets[facet].filter((value) => (state.facets[facet] || []).includes(value));
       if (chosen.length) parts.push(`${facet}=${chosen.join(",")}`);
     }

@@ -31,13 +31,13 @@
       text: ownText(cell, column, row, main),
       interval: mean && low !== null ? beside : "",
       note: cell.dataset.note || (status ? beside : ""),
-      value: row.values[column.key],
+      value: row.value(column.key),
       low, high,
     };
   }
 
   function ownText(cell, column, row, main) {
-    if (column.key === "name") return row.values.name;
+    if (column.key === "name") return row.value("name");
     if (column.key === "rank") return row.data.rank || text(cell.querySelector(".status, .role"));
     return main ? text(main) : text(Array.from(cell.childNodes).find((node) => node.nodeType === Node.TEXT_NODE && node.data.trim()));
   }

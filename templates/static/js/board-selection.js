@@ -5,19 +5,42 @@
   const { make, button, plural } = bench.dom;
   const MOST = 6;
 
+  const AT_ONCE = 50; // rows; what is on the first screen gets its boxes at once, the rest when there is time
+
   function enable(board) {
-    for (const row of board.table.rows) {
-      const box = make("input", { type: "checkbox", "aria-label": `Select ${row.values.name}` });
-      box.addEventListener("change", () => board.change((state) => {
-        state.sel = state.sel.filter((slug) => slug !== row.slug);
-        if (box.checked) state.sel.push(row.slug);
-      }));
-      row.box = box;
-      row.element.cells[0].prepend(make("label", { class: "pick" }, box));
-    }
+    const { table } = board;
     const bar = makeBar(board);
-    board.table.element.closest(".scroll").before(bar.element);
+    const box = make("label", { class: "pick" }, make("input", { type: "checkbox" }));
+    board.picked = new Set();
+    board.boxOf = (row) => row.box || addBox(row, box);
+    table.element.addEventListener("change", (event) => {
+      const row = event.target.closest(".pick") && table.byElement.get(event.target.closest("tr"));
+      if (!row) return;
+      board.change((state) => {
+        state.sel = state.sel.filter((slug) => slug !== row.slug);
+        if (event.target.checked) state.sel.push(row.slug);
+      });
+    });
+    table.element.closest(".scroll").before(bar.element);
+    addBoxes(board, 0);
     board.onRender(() => render(board, bar));
+  }
+
+  function addBoxes(board, from) {
+    const { rows } = board.table;
+    rows.slice(from, from + AT_ONCE).forEach(board.boxOf);
+    if (from + AT_ONCE < rows.length) bench.dom.later(() => addBoxes(board, from + AT_ONCE));
+  }
+
+  function addBox(row, box) {
+    const place = row.cell("rank");
+    const label = box.cloneNode(true);
+    // Above a badge, else beside a rank.
+    if (place.firstElementChild && place.firstElementChild.matches(".role, .status")) label.classList.add("above");
+    row.box = label.firstChild;
+    row.box.setAttribute("aria-label", `Select ${row.value("name")}`);
+    place.prepend(label);
+    return row.box;
   }
 
   function makeBar(board) {
@@ -33,9 +56,11 @@
     const picked = new Set(board.state.sel);
     for (const row of board.table.rows) {
       const is = picked.has(row.slug);
-      if (row.box.checked !== is) row.box.checked = is;
+      if (is === board.picked.has(row.slug)) continue;
+      board.boxOf(row).checked = is;
       row.element.classList.toggle("picked", is);
     }
+    board.picked = picked;
     bar.element.hidden = picked.size === 0;
     const comparable = picked.size >= 2 && picked.size <= MOST;
     bar.words.textContent = `${plural(picked.size, "row")} selected${comparable ? "" : `; 2 to ${MOST} can be compared`}`;

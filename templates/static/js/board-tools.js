@@ -49,7 +49,7 @@
   function activeFilters(board) {
     const { state, table, view } = board;
     const found = [];
-    for (const facet of table.facets) {
+    for (const facet of Object.keys(state.facets).length ? table.facets : []) {
       const chosen = facet.options.filter((option) => (state.facets[facet.name] || []).includes(option.value));
       if (!chosen.length) continue;
       found.push({

@@ -74,7 +74,7 @@
     board.view = bench.rows.filter(table, state);
     for (const row of table.rows) {
       const hidden = !board.view.shown.has(row);
-      if (row.element.hidden !== hidden) row.element.hidden = hidden;
+      if (row.hidden !== hidden) row.element.hidden = row.hidden = hidden;
     }
     hideEmptyGroups(board);
     board.listeners.forEach((listener) => listener(board, columnsChanged));
@@ -105,10 +105,8 @@
   }
 
   function hideEmptyGroups(board) {
-    const filled = new Set(Array.from(board.view.shown, (row) => row.element.parentElement));
-    for (const body of board.table.element.tBodies) {
-      const heading = body.querySelector(".group-name");
-      if (heading) heading.hidden = !filled.has(body);
+    for (const heading of board.table.element.querySelectorAll(".group-name")) {
+      heading.hidden = !Array.from(heading.parentElement.rows).some((element) => board.view.shown.has(board.table.byElement.get(element)));
     }
   }
 
@@ -160,7 +158,7 @@
     const { element } = board.table;
     const region = element.closest(".scroll");
     const measure = () => region.classList.toggle("fits", element.offsetWidth <= region.clientWidth);
-    region.classList.add("framed");
+    region.classList.add("framed", "fits"); // most tables fit, and a wrong guess costs a second layout
     if ("ResizeObserver" in window) {
       let width = 0;
       new ResizeObserver(() => {

@@ -6,14 +6,17 @@
   const ROUND = new Uint32Array(64);
   const START = new Uint32Array(8);
 
-  // Constants of SHA-256: fractional parts of cube and square roots of the first primes.
-  for (let candidate = 2, count = 0; count < 64; candidate += 1) {
-    let prime = true;
-    for (let factor = 2; factor * factor <= candidate; factor += 1) if (candidate % factor === 0) prime = false;
-    if (!prime) continue;
-    if (count < 8) START[count] = (Math.sqrt(candidate) % 1) * 2 ** 32;
-    ROUND[count] = (Math.cbrt(candidate) % 1) * 2 ** 32;
-    count += 1;
+  // Constants of SHA-256: fractional parts of cube and square roots of the first primes. Most pages need none.
+  function readyConstants() {
+    if (ROUND[0]) return;
+    for (let candidate = 2, count = 0; count < 64; candidate += 1) {
+      let prime = true;
+      for (let factor = 2; factor * factor <= candidate; factor += 1) if (candidate % factor === 0) prime = false;
+      if (!prime) continue;
+      if (count < 8) START[count] = (Math.sqrt(candidate) % 1) * 2 ** 32;
+      ROUND[count] = (Math.cbrt(candidate) % 1) * 2 ** 32;
+      count += 1;
+    }
   }
 
   // Keys in the order of their UTF-16 units; numbers and strings are RFC 8785 as JSON.stringify writes them.
@@ -41,6 +44,7 @@
 
   // FIPS 180-4 without waiting: a seal has one digest for each of thousands of values. Returns lower-case hex.
   function sha256(bytes) {
+    readyConstants();
     const state = START.slice();
     const words = new Uint32Array(64);
     const blocks = Math.floor((bytes.length + 8) / 64) + 1;

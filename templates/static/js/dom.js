@@ -36,6 +36,12 @@
     return toggle;
   }
 
+  // When the page has nothing more urgent to do.
+  function later(work) {
+    if (window.requestIdleCallback) requestIdleCallback(work, { timeout: 2000 });
+    else setTimeout(work, 50);
+  }
+
   function plural(count, word) {
     return `${count} ${word}${count === 1 ? "" : "s"}`;
   }
@@ -44,5 +50,5 @@
     return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words[words.length - 1]}`;
   }
 
-  bench.dom = { make, button, disclosure, plural, listWords };
+  bench.dom = { make, button, disclosure, later, plural, listWords };
 })(window.bench = window.bench || {});

@@ -37,6 +37,7 @@
       else if (!isFinite(asNumber(value))) notes.push(`“${value}” is no number`);
       else terms.push({ without: minus !== "", key, relation, number: asNumber(value), text: value });
     }
+    for (const term of terms) term.sought = lower(term.text);
     return { terms, notes };
   }
 
@@ -53,16 +54,15 @@
     return text.normalize("NFC").toLowerCase();
   }
 
-  // row: `text` (lower case), and by key `texts` (lower case) and `numbers` (as shown; null where missing).
+  // row: `text(key)` in lower case, without a key all that is searched, and `number(key)` as shown, null where missing.
   function matches(terms, row) {
     return terms.every((term) => holds(term, row) !== term.without);
   }
 
   function holds(term, row) {
-    if (!term.key) return row.text.includes(lower(term.text));
-    if (term.relation === ":") return row.texts[term.key].includes(lower(term.text));
-    if (term.number === undefined) return row.texts[term.key] === lower(term.text);
-    const value = row.numbers[term.key];
+    if (!term.key || term.relation === ":") return row.text(term.key).includes(term.sought);
+    if (term.number === undefined) return row.text(term.key) === term.sought;
+    const value = row.number(term.key);
     return value !== null && RELATIONS[term.relation](value, term.number);
   }
 

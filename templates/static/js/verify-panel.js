@@ -9,7 +9,7 @@
   function boardClaims(board, row) {
     return board.table.columns.filter((column) => column.metric).map((column) => {
       const cell = row.element.cells[column.index];
-      return claim(column.short, cell.querySelector(".mean"), cell, row.values[column.key], column);
+      return claim(column.short, cell.querySelector(".mean"), cell, row.value(column.key), column);
     });
   }
 
@@ -20,7 +20,7 @@
 
   function boardTargets(board) {
     return board.table.rows.filter((row) => row.data.result && board.view.shown.has(row)).map((row) => ({
-      words: row.values.name, url: row.data.result, id: row.data.id, claims: boardClaims(board, row),
+      words: row.value("name"), url: row.data.result, id: row.data.id, claims: boardClaims(board, row),
     }));
   }
 
