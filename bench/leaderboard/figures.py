@@ -15,7 +15,6 @@ from bench.leaderboard.wording import number, scale, unit_words
 from bench.metrics.catalog import METRICS, Metric
 from bench.results import Result
 
-
 LONG_BOARD = 100
 """Ranked entries above which a board is long: its page says each number once and puts off what is out of view."""
 

@@ -69,6 +69,6 @@
     drawing.closest(".chart").after(make("div", { class: "chart-files" }, make("span", { text: "Download" }), ...buttons, ...hint));
   }
 
-  document.querySelectorAll("[data-chart]").forEach(enable);
+  bench.dom.whenRead(() => document.querySelectorAll("[data-chart]").forEach(enable));
   bench.chartTools = { specOf, standalone };
 })(window.bench = window.bench || {});

@@ -80,5 +80,5 @@
     drawings.forEach((drawing) => observer.observe(drawing));
   }
 
-  enableCharts(document.querySelectorAll("[data-chart]"));
+  bench.dom.whenRead(() => enableCharts(document.querySelectorAll("[data-chart]")));
 })(window.bench = window.bench || {});

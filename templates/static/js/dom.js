@@ -42,6 +42,12 @@
     else setTimeout(work, 50);
   }
 
+  // At once on most pages; a long board starts this script before what stands below it is read.
+  function whenRead(work) {
+    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", work);
+    else work();
+  }
+
   function plural(count, word) {
     return `${count} ${word}${count === 1 ? "" : "s"}`;
   }
@@ -50,5 +56,5 @@
     return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words[words.length - 1]}`;
   }
 
-  bench.dom = { make, button, disclosure, later, plural, listWords };
+  bench.dom = { make, button, disclosure, later, whenRead, plural, listWords };
 })(window.bench = window.bench || {});

@@ -5,5 +5,5 @@
   document.querySelectorAll("[data-tools]").forEach((tools) => {
     bench.board.start(document.getElementById(tools.dataset.tools), tools);
   });
-  document.querySelectorAll("section[data-verify]").forEach(bench.verifyPanel.enableSection);
+  bench.dom.whenRead(() => document.querySelectorAll("section[data-verify]").forEach(bench.verifyPanel.enableSection));
 })(window.bench = window.bench || {});
