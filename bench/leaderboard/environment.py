@@ -40,7 +40,16 @@ STYLES = (
 
 SCRIPTS = (
     *("theme-button", "dom", "query", "address", "rows", "serializers", "saving", "digest", "verification"),
-    *("board", "board-selection", "board-panels", "board-export", "verify-panel", "board-tools", "start"),
+    *(
+        "long-tables",
+        "board",
+        "board-selection",
+        "board-panels",
+        "board-export",
+        "verify-panel",
+        "board-tools",
+        "start",
+    ),
     *("chart-tools", "charts", "compare"),
 )
 """Parts of `site.js`; a part that uses another one comes after it."""

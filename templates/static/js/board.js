@@ -16,6 +16,7 @@
     bench.boardTools.enable(board);
     followAddress(board);
     keepHeaderInView(board);
+    bench.longTables.enable(element);
     bench.dom.whenRead(returnToPlace);
     document.addEventListener("bench:brush", (event) => {
       board.change((state) => { state.sel = event.detail.slugs.filter((slug) => table.known.slugs.has(slug)); }, "replace");
