@@ -1,4 +1,4 @@
-"""Boards of hundreds of rows: laid out as boxes, they stay tables, and the script that starts early does all it does."""
+"""Boards of hundreds of rows: laid out as boxes they stay tables, and a script that starts early does all it does."""
 
 import re
 from collections import Counter
