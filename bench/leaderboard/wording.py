@@ -4,7 +4,7 @@ Imports the records and the metric catalog only.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.metrics.catalog import Metric
@@ -245,10 +245,29 @@ def method_words(method: str) -> str:
 
 
 def short_names(names: Mapping[str, str]) -> dict[str, str]:
-    """Return names by slug without what they say in brackets, the slug where two would be the same."""
+    """Return names by slug, all different, without what they say in brackets.
+
+    Where several would be the same, each adds what it alone says there: `EM, class-wise`; if that does not tell them
+    apart, its slug.
+    """
     short = {slug: name.partition(" (")[0] for slug, name in names.items()}
-    times = Counter(short.values())
-    return {slug: name if times[name] == 1 else slug for slug, name in short.items()}
+    alike: dict[str, list[str]] = {}
+    for slug, name in short.items():
+        alike.setdefault(name, []).append(slug)
+    found = {slug: _told_apart(slug, alike[name], names, name) for slug, name in short.items()}
+    times = Counter(found.values())
+    longer = {slug: name if times[name] == 1 else f"{short[slug]}, {slug}" for slug, name in found.items()}
+    times = Counter(longer.values())
+    last = {slug: name if times[name] == 1 else slug for slug, name in longer.items()}
+    return last if len(set(last.values())) == len(last) else {slug: slug for slug in last}  # names that are slugs
+
+
+def _told_apart(slug: str, alike: Sequence[str], names: Mapping[str, str], short: str) -> str:
+    if len(alike) == 1:
+        return short
+    said = {item: names[item].partition(" (")[2].removesuffix(")").split(", ") for item in alike}
+    shared = set.intersection(*map(set, said.values()))
+    return ", ".join([short, *(part for part in said[slug] if part and part not in shared)])
 
 
 def seeds_words(count: int) -> str:

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from protocol_factory import DEFENSES
 
 from bench.leaderboard.wording import (
@@ -116,7 +118,28 @@ def test_every_defense_has_words() -> None:
 
 def test_short_names_leave_out_brackets_unless_two_would_be_the_same() -> None:
     assert short_names({"lsp": "LSP (linear)", "ops": "OPS"}) == {"lsp": "LSP", "ops": "OPS"}
-    assert short_names({"lsp-a": "LSP (a)", "lsp-b": "LSP (b)"}) == {"lsp-a": "lsp-a", "lsp-b": "lsp-b"}
+    assert short_names({"lsp-a": "LSP (a)", "lsp-b": "LSP (b)"}) == {"lsp-a": "LSP, a", "lsp-b": "LSP, b"}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("EM (noise, sample-wise)", "EM (noise, class-wise)"), ("EM, sample-wise", "EM, class-wise")),
+        (("EM", "EM (class-wise)"), ("EM", "EM, class-wise")),
+        (("EM (noise)", "EM (noise)", "TAP (noise)"), ("EM, s0", "EM, s1", "TAP")),
+        (("EM (a)", "EM (b)", "EM, a"), ("EM, s0", "EM, b", "EM, a, s2")),
+        (("EM", "EM", "EM, s0"), ("s0", "EM, s1", "s2")),
+    ],
+)
+def test_short_names_that_clash_say_what_differs(names: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    found = short_names({f"s{index}": name for index, name in enumerate(names)})
+    assert tuple(found.values()) == expected
+
+
+@given(st.lists(st.sampled_from(("EM", "EM (a)", "EM (a, b)", "EM, s1", "s2", "EM, a", "A (")), max_size=6))
+def test_short_names_are_all_different(names: list[str]) -> None:
+    found = short_names({f"s{index}": name for index, name in enumerate(names)})
+    assert len(set(found.values())) == len(names)
 
 
 def test_list_words_joins_as_one_speaks() -> None:
