@@ -151,6 +151,7 @@ def test_latex_has_a_row_for_each_row_and_nothing_unescaped(watched: Watched) ->
 def from_latex(text: str) -> str:
     """Undo escapes and the markup of intervals and statuses; fail on anything that TeX would act on."""
     text = re.sub(r"^\\textit\{(.*)\}$", r"\1", text)
+    text = re.sub(r"^\\ifdefined\\Umathchar (.*)\\else [a-z0-9-]+\\fi$", r"\1", text)
     text = re.sub(r" \{\\scriptsize (.*)\}$", r" \1", text)
     tokens = "|".join(re.escape(token) for token in (*LATEX_BACK, r"\{", r"\}", r"\$", r"\&", r"\#", r"\%", r"\_"))
     rest = re.sub(tokens, "", text)

@@ -15,7 +15,7 @@ from protocol_factory import make_protocol
 from bench.leaderboard.exports.bibtex import NotPlainBibtex, board_bibtex, parse_bibtex
 from bench.leaderboard.exports.csv_files import FORMULA_STARTS, cell
 from bench.leaderboard.exports.files import board_files, board_summaries, exports_of, site_files
-from bench.leaderboard.exports.latex import board_latex, latex_text
+from bench.leaderboard.exports.latex import board_latex, latex_text, method_cell
 from bench.leaderboard.exports.markdown import board_markdown, markdown_text, plain_text
 from bench.leaderboard.exports.parquet import PATH, board_measurements, measurements_parquet
 from bench.leaderboard.exports.summary import summarize_board
@@ -164,6 +164,28 @@ def test_a_latex_table_is_balanced_whatever_names_say(tmp_path: Path, name: str)
         assert line.endswith(r"\\")
         assert len(re.findall(r"(?<!\\)&", line)) == 5
     assert latex_text(name) in text
+
+
+@given(texts)
+def test_pdflatex_meets_only_letters_it_can_set(text: str) -> None:
+    set_by_pdflatex = re.sub(r"\\ifdefined\\Umathchar .*\\else (.*)\\fi", r"\1", method_cell(text, "fog"))
+    assert all(
+        character <= "\u017f" or character in "\u2013\u2014\u2018\u2019\u201a\u201c\u201d\u201e\u2026\u20ac\u2122"
+        for character in set_by_pdflatex
+    )
+    assert not set(set_by_pdflatex) & set("ĦħĸĿŀŉŦŧſ")
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("Żółć (naïve) €5", "Żółć (naïve) €5"),
+        ("\u05e9\u05dc\u05d5\u05dd_1", "\\ifdefined\\Umathchar \u05e9\u05dc\u05d5\u05dd\\_1\\else fog\\fi"),
+        ("ε ≤ 8", "\\ifdefined\\Umathchar ε ≤ 8\\else fog\\fi"),
+    ],
+)
+def test_a_name_that_stops_pdflatex_gives_way_to_its_slug_there(tmp_path: Path, name: str, cell: str) -> None:
+    assert f" & {cell} & " in board_latex(hostile_table(tmp_path, name)[1]).decode()
 
 
 def test_a_latex_table_says_what_it_rests_on(tables: dict[str, BoardTable]) -> None:

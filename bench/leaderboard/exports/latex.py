@@ -37,6 +37,13 @@ _LIGATURE = re.compile(r"([-',])(?=\1)")
 """What TeX would join with its neighbor into another character: `--` into a dash."""
 
 
+_PDFLATEX = re.compile(
+    "[ -~\u00a0-\u0125\u0128-\u0137\u0139-\u013e\u0141-\u0148\u014a-\u0165\u0168-\u017e"
+    "\u2013\u2014\u2018-\u201a\u201c-\u201e\u2026\u20ac\u2122]*"
+)
+"""Letters that pdfLaTeX sets without further packages, tried one by one with TeX Live 2022 and T1 fonts."""
+
+
 def latex_text(text: str) -> str:
     r"""Return a text that LaTeX sets as it is: no command, no special character, one line.
 
@@ -53,12 +60,15 @@ def board_latex(table: BoardTable) -> bytes:
     The note names protocol, digests and the day of the newest run, so that a printed table can be found again.
     """
     lines = [
-        r"% Needs \usepackage{booktabs}. Names in other scripts than Latin need XeLaTeX or LuaLaTeX.",
+        r"% Needs \usepackage{booktabs} and, with pdfLaTeX, \usepackage[T1]{fontenc}.",
+        r"% Names in other scripts than Latin need XeLaTeX or LuaLaTeX; pdfLaTeX sets their short name instead.",
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{latex_text(table.protocol.title)}}}",
         rf"\label{{tab:{table.protocol.id}}}",
-        r"\begin{tabular}{llp{0.3\linewidth}lll}",
+        r"\small",
+        r"\setlength{\tabcolsep}{4pt}",
+        r"\begin{tabular}{llp{0.28\linewidth}p{0.28\linewidth}ll}",
         r"\toprule",
         rf"Rank & Ties & Method & {latex_text(table.metric.label)} & Seeds & Tier \\",
         r"\midrule",
@@ -96,8 +106,18 @@ def _line(table: BoardTable, row: TableRow) -> str:
     rank = row.place.text if row.place else standing_words(row, 0)
     ties = ", ".join(row.place.ties) if row.place else ""
     interval = f" ({shown.interval})" if shown.interval else ""
-    cells = (rank, ties, row.name, f"{shown.text}{interval}", str(shown.n) if shown.measured else "", tier_words(row))
-    return rf"{' & '.join(map(latex_text, cells))} \\"
+    first = (latex_text(rank), latex_text(ties), method_cell(row.name, row.slug))
+    rest = (f"{shown.text}{interval}", str(shown.n) if shown.measured else "", tier_words(row))
+    return rf"{' & '.join((*first, *map(latex_text, rest)))} \\"
+
+
+def method_cell(name: str, slug: str) -> str:
+    """Return a method's name as LaTeX and, for pdfLaTeX, its slug where the name would stop it.
+
+    XeLaTeX and LuaLaTeX alone know Umathchar.
+    """
+    text = latex_text(name)
+    return text if _PDFLATEX.fullmatch(text) else rf"\ifdefined\Umathchar {text}\else {latex_text(slug)}\fi"
 
 
 def _short(value: str) -> str:

@@ -75,6 +75,10 @@
   };
   const DIRECTION = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // marks that turn text around, an error to TeX
 
+  // What pdfLaTeX sets, as in exports/latex.py; other letters stop it, so it gets the slug instead.
+  const PDFLATEX = new RegExp("^[ -~\\u00a0-\\u0125\\u0128-\\u0137\\u0139-\\u013e\\u0141-\\u0148\\u014a-\\u0165\\u0168-\\u017e"
+    + "\\u202f\\u2212\\u2013\\u2014\\u2018-\\u201a\\u201c-\\u201e\\u2026\\u20ac\\u2122]*$");
+
   function escapeLatex(text) {
     return oneLine(text.replace(DIRECTION, "")).replace(/[\\{}$&#%_^~<>|[\]`"\u2212\u00b1\u202f\u00a0\u2026]/g, (found) => LATEX[found]);
   }
@@ -82,6 +86,9 @@
   function latexCell(column, row) {
     const cell = row.cells[column.key];
     if (column.key === "rank") return escapeLatex(cell.text) + (row.ties ? `\\textsuperscript{${escapeLatex(row.ties)}}` : "");
+    if (column.key === "name" && !PDFLATEX.test(cell.text)) {
+      return `\\ifdefined\\Umathchar ${escapeLatex(cell.text)}\\else ${escapeLatex(row.slug)}\\fi`;
+    }
     if (!numeric(column)) return escapeLatex(cell.text);
     if (cell.value === null) return `\\textit{${escapeLatex(cell.text)}}`;
     return escapeLatex(cell.text) + (cell.low === null ? "" : ` {\\scriptsize (${escapeLatex(cell.interval)})}`);
@@ -89,7 +96,7 @@
 
   function latex(columns, rows, cited) {
     const lines = [
-      "% Needs \\usepackage{booktabs} and, with pdfLaTeX, \\usepackage[T1]{fontenc}.",
+      "% Needs \\usepackage{booktabs} and, with pdfLaTeX, \\usepackage[T1]{fontenc}; names in other scripts need XeLaTeX or LuaLaTeX.",
       "% Brackets: 95 % interval. Raised letters: methods that share one cannot be told apart.",
       `% ${citation(cited)}`,
       `\\begin{tabular}{${columns.map((column) => (numeric(column) ? "r" : "l")).join("")}}`,
