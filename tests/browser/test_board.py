@@ -235,6 +235,20 @@ def test_on_paper_no_tool_is_left(watched: Watched) -> None:
     assert page.locator("#board tbody tr:visible").count() > 5
 
 
+def test_on_paper_names_are_whole_and_the_head_can_repeat(watched: Watched) -> None:
+    page = watched.open(BOARD)
+    page.emulate_media(media="print")
+    heads = page.locator("#board thead th")
+    assert set(heads.evaluate_all("cells => cells.map((cell) => getComputedStyle(cell).position)")) == {"static"}
+    # Chromium leaves buttons out of a head that it repeats.
+    buttons = heads.locator("button").evaluate_all("buttons => buttons.map((one) => getComputedStyle(one).display)")
+    assert set(buttons) == {"contents"}
+    cut = page.locator("#board tbody th a").evaluate_all(
+        "links => links.filter((link) => getComputedStyle(link).display !== 'inline').length"
+    )
+    assert cut == 0
+
+
 def test_words_stand_beside_their_box(watched: Watched) -> None:
     page = watched.open(BOARD)
     opened(page, "Columns", "Export and cite")
