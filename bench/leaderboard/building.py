@@ -67,7 +67,7 @@ def render_site(root: Path, out: Path, *, protocols: Protocols = None, allow_can
             publisher.write((name, key, files) for (name, key), files in zip(stale.items(), made_now, strict=True))
             count += len(stale)
         names = publisher.finish(["assets", *workshop.units])
-    workshop.sources.memory.forget_others()
+    workshop.sources.memory.forget_others([protocol.id for protocol in workshop.sources.all_protocols])
     return Rendered(tuple(out / name for name in names), count, workshop.sources.left_out, found)
 
 

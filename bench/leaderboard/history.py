@@ -115,8 +115,9 @@ class BoardHistory:
         chosen = {slug: self._values[name] for name, slug in names.items() if name in self._values}
         made_from = [protocol_digest(self.protocol), sorted(names)]
         # What a day's board showed does not change with what comes later, so it is ranked once.
+        place = f"{self.protocol.id}/ranks of a day/{day or 'before'}"
         return self._sources.memory.recall(
-            "ranks of a day", made_from, dict[str, tuple[int, int]], lambda: _ranks(chosen, _resolution(self.protocol))
+            place, made_from, dict[str, tuple[int, int]], lambda: _ranks(chosen, _resolution(self.protocol))
         )
 
     @cached_property

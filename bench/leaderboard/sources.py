@@ -254,7 +254,8 @@ def remembered(work_out: Callable[[Sources, ProtocolOf], Value]) -> Callable[[So
 
     @wraps(work_out)
     def recall(sources: Sources, protocol: ProtocolOf) -> Value:
-        found: Value = sources.memory.recall(name, sources.state(protocol), kind(), lambda: work_out(sources, protocol))
+        place, state = f"{protocol.id}/{name}", sources.state(protocol)
+        found: Value = sources.memory.recall(place, state, kind(), lambda: work_out(sources, protocol))
         return found
 
     return recall

@@ -56,7 +56,8 @@ def board_summary(sources: Sources, protocol: AnyProtocol) -> BoardSummary:
 
 
 def _recall(sources: Sources, protocol: AnyProtocol, work_out: Callable[[], BoardSummary]) -> BoardSummary:
-    found: BoardSummary = sources.memory.recall("summary", sources.state(protocol), BoardSummary, work_out)
+    place = f"{protocol.id}/summary"
+    found: BoardSummary = sources.memory.recall(place, sources.state(protocol), BoardSummary, work_out)
     return found
 
 
