@@ -1,12 +1,10 @@
 """Board: a protocol's submissions, ranked and worded, with its two charts.
 
-Imports pandas through frames; never torch.
+Imports the ranking and the records; never torch.
 """
 
 from collections import Counter
 from dataclasses import replace
-
-import pandas as pd
 
 from bench.leaderboard import charting, charts
 from bench.leaderboard.citation import cite_board, evidence_of
@@ -15,10 +13,10 @@ from bench.leaderboard.contexts import Board, BoardContext, Fact, Row
 from bench.leaderboard.defended import defenses_summary, networks_summary
 from bench.leaderboard.families import Family, all_pairs
 from bench.leaderboard.figures import DataTable, Figure
-from bench.leaderboard.frame import seed_frame, shown_results, wide_frame
+from bench.leaderboard.frame import per_seed, shown_results
 from bench.leaderboard.limits import detectable_sentence, too_few_sentence
 from bench.leaderboard.matrix import rivals
-from bench.leaderboard.ranking import Standing, common_seeds, rank, rank_text
+from bench.leaderboard.ranking import SeedTable, Standing, rank, rank_text
 from bench.leaderboard.reported_page import reported_block
 from bench.leaderboard.shelf import Shelved
 from bench.leaderboard.sources import Entry, Sources, remembered
@@ -73,20 +71,23 @@ def build_board(sources: Sources, protocol: Protocol) -> Board:
 @remembered
 def standings(sources: Sources, protocol: Protocol) -> tuple[list[Standing], int]:
     """Rank the entries of a protocol that have the primary metric; also return how many seeds any two share."""
-    values = ranked_values(sources, protocol)
+    table = ranked_values(sources, protocol)
     lower = PRIMARY.direction == "lower"
-    shared = common_seeds(values) if len(values) > 1 else len(values)
-    return rank(values, lower_is_better=lower, resolution=1 / test_images(protocol)), shared
+    seeds = len(table.values)
+    shared = table.common_seeds if seeds > 1 else seeds
+    return rank(table, lower_is_better=lower, resolution=1 / test_images(protocol)), shared
 
 
-def ranked_values(sources: Sources, protocol: Protocol) -> pd.DataFrame:
-    """Return what a board ranks by: a row a seed, a column an entry, NaN where a seed was not run."""
+def ranked_values(sources: Sources, protocol: Protocol) -> SeedTable:
+    """Return what a board ranks by, entries by slug."""
     return sources.memory.at_hand(f"ranked {protocol.id}", lambda: _ranked_values(sources, protocol))
 
 
-def _ranked_values(sources: Sources, protocol: Protocol) -> pd.DataFrame:
+def _ranked_values(sources: Sources, protocol: Protocol) -> SeedTable:
     entries = [pair for pair in shown_results(sources, protocol) if pair[0].role == "entry"]
-    return wide_frame(seed_frame(entries), metric=PRIMARY.key, condition=protocol.primary.label)
+    label = protocol.primary.label
+    found = {entry.slug: per_seed(stored.result, PRIMARY.key, label) for entry, stored in entries}
+    return SeedTable.of({slug: values for slug, values in sorted(found.items()) if values})
 
 
 def test_images(protocol: AnyProtocol) -> int:
@@ -126,8 +127,7 @@ def _rows(sources: Sources, protocol: Protocol) -> tuple[list[Row], str]:
     anchor = reference.manifest.method.name if reference else "clean training"
     by_slug = {standing.slug: standing for standing in ranked}
     rows = [_row(entry, protocol, by_slug.get(entry.slug), anchor) for entry in entries]
-    values = ranked_values(sources, protocol)
-    family = all_pairs(values.to_numpy(dtype=float), resolution=1 / test_images(protocol))
+    family = all_pairs(ranked_values(sources, protocol).values, resolution=1 / test_images(protocol))
     return rows, _ties_sentence(len(ranked), shared, family)
 
 

@@ -28,7 +28,7 @@ RESULTS_A_TASK = 5
 """Results that are as much work as what a crew counts by."""
 
 Protocols = Mapping[str, AnyProtocol] | None
-LIBRARIES = ("altair", "jinja2", "numpy", "pandas", "pydantic", "scipy", "vl-convert-python")
+LIBRARIES = ("altair", "jinja2", "markdown-it-py", "numpy", "pyarrow", "pydantic", "scipy", "vl-convert-python")
 """What else decides the bytes of a page."""
 
 

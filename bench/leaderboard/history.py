@@ -1,6 +1,6 @@
 """History: which result came when, and what its board was before and after. Derived from stored results alone.
 
-Imports pandas through the ranking and the records; never torch. What a board showed on a day follows from the results
+Imports the ranking and the records; never torch. What a board showed on a day follows from the results
 that some run had found by then, by the rules that choose what it shows today.
 """
 
@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-import pandas as pd
-
 from bench.leaderboard.board import PRIMARY
 from bench.leaderboard.board import test_images as count_test_images
 from bench.leaderboard.frame import per_seed
 from bench.leaderboard.moments import first_moment, moment_of
-from bench.leaderboard.ranking import rank
+from bench.leaderboard.ranking import SeedTable, rank
 from bench.leaderboard.shelf import Shelved
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry, protocol_digest, remembered
 from bench.leaderboard.unlearning_order import RESOLUTION, keeps_accuracy, worst_distance
@@ -211,8 +209,8 @@ def _ranks(chosen: Mapping[str, RankedValues], resolution: float) -> dict[str, t
     ranks: dict[str, tuple[int, int]] = {}
     for group in sorted({group for group, _ in chosen.values()}):
         before = len(ranks)
-        columns = {slug: pd.Series(values) for slug, (found, values) in sorted(chosen.items()) if found == group}
-        standings = rank(pd.DataFrame(columns), lower_is_better=True, resolution=resolution)
+        table = SeedTable.of({slug: values for slug, (found, values) in sorted(chosen.items()) if found == group})
+        standings = rank(table, lower_is_better=True, resolution=resolution)
         ranks |= {item.slug: (before + item.best, before + item.worst) for item in standings}
     return ranks
 

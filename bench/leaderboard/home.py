@@ -1,6 +1,6 @@
 """Home: the front page and the overview of each track, made from the boards.
 
-Imports the boards, which import pandas; never torch.
+Imports the boards; never torch.
 """
 
 from collections.abc import Callable, Sequence

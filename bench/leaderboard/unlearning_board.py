@@ -1,6 +1,6 @@
 """Board of the unlearning track: a protocol's submissions, ranked and worded, with their chart and matrices.
 
-Imports pandas through figures; never torch.
+Imports the figures; never torch.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Table: a board as plain numbers, made once and written in every format. Rows stand in the order of the board's page.
 
-Imports pandas through the rankings and the records; never torch.
+Imports the rankings and the records; never torch.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
