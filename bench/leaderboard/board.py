@@ -61,7 +61,7 @@ def build_board(sources: Sources, protocol: Protocol) -> Board:
         unranked=tuple(row for row in rows if row.role == "entry" and not row.rank),
         ties=ties,
         reference=show(PRIMARY, _measurement(shown, PRIMARY.key, protocol)).text,
-        reference_name=reference.manifest.method.name if reference else "clean training",
+        reference_name=reference.name if reference else "clean training",
         controls=tuple(row.note for row in rows if row.role == "control"),
         defended=len(rivals(protocol)) > 1,
         searched=any(row.official.measured for row in rows),
@@ -124,7 +124,7 @@ def _rows(sources: Sources, protocol: Protocol) -> tuple[list[Row], str]:
     places = {standing.slug: position for position, standing in enumerate(ranked)}
     entries = sorted(sources.on_board(protocol), key=lambda entry: _place(entry, places))
     reference = sources.reference(protocol)
-    anchor = reference.manifest.method.name if reference else "clean training"
+    anchor = reference.name if reference else "clean training"
     by_slug = {standing.slug: standing for standing in ranked}
     rows = [_row(entry, protocol, by_slug.get(entry.slug), anchor) for entry in entries]
     family = all_pairs(ranked_values(sources, protocol).values, resolution=1 / test_images(protocol))
@@ -142,8 +142,8 @@ def _row(entry: Entry, protocol: Protocol, standing: Standing | None, anchor: st
     drop = _measurement(stored, "accuracy_drop", protocol)
     return Row(
         slug=entry.slug,
-        name=entry.manifest.method.name,
-        family=FAMILY_WORDS[entry.manifest.method.family],
+        name=entry.name,
+        family=FAMILY_WORDS[entry.filed.family],
         role=entry.role,
         rank=rank_text(standing) if standing else "",
         groups=group_letters(standing.groups) if standing else "",
@@ -169,7 +169,7 @@ def _with_seeds(shown: Shown, accuracy: Shown) -> Shown:
 
 def _note(entry: Entry, drop: Measurement | None, anchor: str, accuracy: Shown) -> str:
     if entry.role == "control":
-        sentence = drop_sentence(entry.manifest.method.name, anchor, drop, METRICS["accuracy_drop"])
+        sentence = drop_sentence(entry.name, anchor, drop, METRICS["accuracy_drop"])
         return f"{sentence} {control_sentence(drop)}"
     if entry.role == "reference":
         return "The anchor: every drop and every Unlearnable Distance is taken against it."

@@ -247,7 +247,7 @@ def contestant(
     stored = entry.shown(protocol)
     if stored is None:
         return None
-    name, values = entry.manifest.method.name, values_of(stored.result, protocol, labels)
+    name, values = entry.name, values_of(stored.result, protocol, labels)
     return Contestant(label, name, entry.role, stored.result, values, rank)
 
 

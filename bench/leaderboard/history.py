@@ -64,8 +64,7 @@ class BoardHistory:
         self.changes: list[Change] = []
         # By submission: from which moment on a result was shown, oldest first.
         self._shown: list[tuple[AnyEntry, list[tuple[str, Shelved]]]] = []
-        entries: Sequence[AnyEntry] = sources.entries if isinstance(protocol, Protocol) else sources.unlearning_entries
-        for entry in entries:
+        for entry in sources.naming(protocol):
             found = list(_changes(entry, protocol, sha256))
             self.changes += [change for change in found if change.moment]
             timeline = _timeline(found)
@@ -82,7 +81,7 @@ class BoardHistory:
     @property
     def names(self) -> dict[str, str]:
         """The names of all submissions that the board has ever shown, by slug."""
-        return {entry.slug: entry.manifest.method.name for entry, _ in self._shown}
+        return {entry.slug: entry.name for entry, _ in self._shown}
 
     def shown_on(self, day: str) -> dict[str, Shelved]:
         """Return what the board showed at the end of a day, by slug; results without a recorded run always existed."""
@@ -126,10 +125,9 @@ class BoardHistory:
 @remembered
 def ranked_values(sources: Sources, protocol: AnyProtocol) -> dict[str, RankedValues]:
     """Return what each result of a board would be ranked by, by slug and id; those that cannot be ranked are absent."""
-    entries: Sequence[AnyEntry] = sources.entries if isinstance(protocol, Protocol) else sources.unlearning_entries
     found = {
         f"{entry.slug} {stored.head.id}": _ranked_values(entry, stored.result, protocol)
-        for entry in entries
+        for entry in sources.naming(protocol)
         if entry.role == "entry"
         for _, stored in timeline_of(entry, protocol)
     }

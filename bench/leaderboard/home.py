@@ -336,7 +336,7 @@ def recent_results(sources: Sources) -> tuple[Recent, ...]:
     found = [
         (first_moment(stored), entry, protocol, stored)
         for protocol in sources.all_protocols
-        for entry in sources.submissions
+        for entry in sources.naming(protocol)
         if (stored := entry.shown(protocol)) is not None and stored.head.ends
     ]
     found.sort(key=lambda item: (item[1].slug, item[2].id))
@@ -349,7 +349,7 @@ def _recent(moment: str, entry: Entry | UnlearningEntry, protocol: AnyProtocol, 
     return Recent(
         date=moment[:10],
         slug=entry.slug,
-        name=entry.manifest.method.name,
+        name=entry.name,
         board=protocol.title,
         href=f"{track}/{protocol.id}/index.html",
         detail=f"{TIER_WORDS[stored.head.tier]} tier",

@@ -103,10 +103,10 @@ def _table(rows: list[tuple[Any, ...]]) -> "pa.Table":
 
 def _rows(sources: Sources, protocol: AnyProtocol) -> Iterator[tuple[Any, ...]]:
     found = []
-    for entry in sources.submissions:
+    for entry in sources.naming(protocol):
         for stored in entry.results:
             if stored.head.protocol == protocol.id:
-                place = (entry.manifest.track, protocol.id, entry.slug, entry.manifest.method.name, entry.role)
+                place = (entry.filed.track, protocol.id, entry.slug, entry.name, entry.role)
                 found.append(((*place, stored.head.tier, stored.head.name, stored is entry.shown(protocol)), stored))
     for head, stored in sorted(found, key=lambda pair: pair[0][1:7]):
         yield from (line for item in _ordered(stored.result) for line in _lines(head, stored.result, item))
