@@ -16,7 +16,7 @@ from typing import ClassVar
 from bench.errors import ControlOutOfBand
 from bench.leaderboard import drawing
 from bench.leaderboard.canaries import out_of_band
-from bench.leaderboard.crew import WORTH_A_CREW, rare_collections, spread
+from bench.leaderboard.crew import WORTH_A_CREW, rare_collections, spread, stays_to_the_end
 from bench.leaderboard.environment import Renderer, source_files, static_assets
 from bench.leaderboard.pages import SCOPES, Scope, Unit, named_paths, units
 from bench.leaderboard.publishing import Publisher, differences, publisher_of
@@ -54,6 +54,7 @@ def render_site(root: Path, out: Path, *, protocols: Protocols = None, allow_can
     """
     with publisher_of(out) as publisher, rare_collections():
         workshop = Workshop.open(root, protocols)
+        stays_to_the_end()
         boards = workshop.stale("board", publisher)
         made = dict(zip(boards, workshop.make(list(boards)), strict=True))
         # Boards remember their controls while they are made; nothing is written before those have been looked at.

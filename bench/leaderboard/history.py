@@ -4,6 +4,7 @@ Imports the ranking and the records; never torch. What a board showed on a day f
 that some run had found by then, by the rules that choose what it shows today.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -110,7 +111,8 @@ class BoardHistory:
     def _rank(self, day: str) -> Ranks:
         names = {f"{slug} {stored.head.id}": slug for slug, stored in self.shown_on(day).items()}
         chosen = {slug: self._values[name] for name, slug in names.items() if name in self._values}
-        made_from = [protocol_digest(self.protocol), sorted(names)]
+        shown = hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
+        made_from = [protocol_digest(self.protocol), shown]
         # What a day's board showed does not change with what comes later, so it is ranked once.
         place = f"{self.protocol.id}/ranks of a day/{day or 'before'}"
         return self._sources.memory.recall(

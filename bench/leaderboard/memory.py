@@ -1,4 +1,4 @@
-"""Memory: what was worked out from the same inputs before, kept as JSON beside the digest of those inputs.
+"""Memory: what was worked out from the same inputs before, kept beside the digest of those inputs.
 
 May import pydantic and the records; never torch. A value has one place, `<code>/<board>/<name>.json`, which the next
 one takes over: what did not have to be looked at in a rendering is still there for the one after it.
@@ -6,6 +6,7 @@ one takes over: what did not have to be looked at in a rendering is still there 
 
 import hashlib
 import shutil
+import zlib
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import cache
@@ -39,7 +40,7 @@ class Memory:
         """Return the value of a place for these inputs (a JSON value), worked out unless it is known.
 
         place: `<board>/<name>`, or `<board>/<name>/<part>` for several values of a name. kind: the type of the value,
-        which pydantic can write and read.
+        which pydantic can write and read, or bytes, which are kept as they are.
         """
         key = hashlib.sha256(canonical_bytes([self._code, place, inputs])).hexdigest()
         if key not in self._values:
@@ -55,15 +56,16 @@ class Memory:
     def _kept(self, place: str, key: str, kind: Any, work_out: Callable[[], Value]) -> object:
         if self._folder is None:
             return work_out()
-        path, adapter = self._folder / f"{place}.json", _adapter(kind)
+        path = self._folder / f"{place}.json"
         self._used.add(path)
         with suppress(OSError, ValidationError):
             found, _, value = path.read_bytes().partition(b"\n")
-            if found == key.encode():
-                return adapter.validate_json(value)
+            if found == _heading(key, value):
+                return value if kind is bytes else _adapter(kind).validate_json(value)
         made = work_out()
         with suppress(OSError):  # a memory that cannot be written costs time, nothing else
-            write_atomically(path, key.encode() + b"\n" + adapter.dump_json(made))
+            written = made if isinstance(made, bytes) else _adapter(kind).dump_json(made)
+            write_atomically(path, _heading(key, written) + b"\n" + written)
         return made
 
     def forget_others(self, boards: Collection[str]) -> None:
@@ -80,6 +82,11 @@ class Memory:
                 _keep(folder, self._used)
             with suppress(FileNotFoundError):
                 remove_leftovers(folder)
+
+
+def _heading(key: str, value: bytes) -> bytes:
+    """Return the first line of a file: what it was made from, and a checksum against what disks do."""
+    return f"{key} {zlib.crc32(value):08x}".encode()
 
 
 @cache

@@ -4,6 +4,7 @@ Imports the ranking, the records and plain statistics; never torch.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bench.leaderboard.families import Family, all_pairs
 from bench.leaderboard.frame import seeds_of
@@ -83,7 +84,13 @@ def _worst(result: Result, protocol: UnlearningProtocol, key: str, *, sign: floa
     # Kits of one seed are the same for every submission, so that the worst case can be compared seed by seed.
     values = [sign * max(sign * value for value in row) for row in zip(*found.values(), strict=False)]
     probe = max(found, key=lambda label: sign * sum(found[label]) / len(found[label]))
-    return WorstCase(summarize(key, "worst", values), probe)
+    return WorstCase(_summary(key, tuple(values)), probe)
+
+
+@lru_cache(maxsize=4096)
+def _summary(key: str, values: tuple[float, ...]) -> Measurement:
+    """Sum values up once: a board asks for the worst case of each of its results several times."""
+    return summarize(key, "worst", values)
 
 
 def keeps_accuracy(result: Result, protocol: UnlearningProtocol) -> bool | None:

@@ -260,6 +260,16 @@ def test_what_was_found_about_a_board_that_is_gone_is_forgotten(load: Load) -> N
     assert {folder.name for folder in folders if folder.exists()} == set(fewer.protocols)
 
 
+def test_a_memory_that_the_disk_damaged_is_not_believed(load: Load) -> None:
+    load.render()
+    for path in (load.root / ".bench/site/memory").rglob("*.json"):
+        content = path.read_bytes()
+        path.write_bytes(content[:-9] + bytes(byte ^ 1 for byte in content[-9:]))
+    another_result(load)
+    load.render()
+    assert stale_files(load.root, load.out, protocols=load.protocols) == []
+
+
 def test_days_that_a_history_left_are_forgotten(load: Load) -> None:
     load.render()
     days = load.root / ".bench/site/memory"

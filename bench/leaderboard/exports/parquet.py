@@ -4,7 +4,6 @@ Imports pyarrow inside the functions, because it is slow to import; never torch.
 `pyarrow.array` imports pandas wherever it is installed, which takes longer than all the rest.
 """
 
-import base64
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,20 +51,21 @@ def measurements_parquet(sources: Sources) -> bytes:
     import pyarrow as pa  # noqa: PLC0415 - slow to import, and only this file needs it
 
     ordered = sorted(sources.all_protocols, key=lambda protocol: protocol.id)
-    parts = [pa.ipc.open_stream(base64.b64decode(board_measurements(sources, item))).read_all() for item in ordered]
+    parts = [pa.ipc.open_stream(board_measurements(sources, item)).read_all() for item in ordered]
     whole = pa.concat_tables(parts).unify_dictionaries() if parts else _table([])
     return _written(whole)
 
 
 @remembered
-def board_measurements(sources: Sources, protocol: AnyProtocol) -> str:
-    """Return the measurements of all results of one protocol, as an Arrow stream in Base64."""
+def board_measurements(sources: Sources, protocol: AnyProtocol) -> bytes:
+    """Return the measurements of all results of one protocol, as an Arrow stream."""
     import pyarrow as pa  # noqa: PLC0415
 
     table, sink = _table(list(_rows(sources, protocol))), pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
-    return base64.b64encode(sink.getvalue()).decode()
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def _written(table: "pa.Table") -> bytes:
