@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property, wraps
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar, cast, get_type_hints, overload
+from typing import Any, Generic, Literal, TypeVar, cast, get_type_hints
 
 from bench.leaderboard.memory import Memory
 from bench.leaderboard.shelf import Filed, Head, Shelf, Shelved, ledger_of, read_shelves
@@ -165,19 +165,17 @@ class Sources:
             self._states[protocol.id] = hashlib.sha256(text.encode()).hexdigest()
         return self._states[protocol.id]
 
-    @overload
-    def naming(self, protocol: Protocol) -> Sequence[Entry]: ...
-
-    @overload
-    def naming(self, protocol: UnlearningProtocol) -> Sequence[UnlearningEntry]: ...
-
-    @overload
-    def naming(self, protocol: AnyProtocol) -> Sequence[Entry | UnlearningEntry]: ...
-
     def naming(self, protocol: AnyProtocol) -> Sequence[Entry | UnlearningEntry]:
         """Return the submissions of a protocol's track that name it or have a result of it, shown or not, by slug."""
-        found = self._naming if isinstance(protocol, Protocol) else self._unlearning_naming
-        return found.get(protocol.id, ())
+        return self.ue_naming(protocol) if isinstance(protocol, Protocol) else self.unlearning_naming(protocol)
+
+    def ue_naming(self, protocol: Protocol) -> Sequence[Entry]:
+        """Return those of the UE track, as `naming` does."""
+        return self._naming.get(protocol.id, ())
+
+    def unlearning_naming(self, protocol: UnlearningProtocol) -> Sequence[UnlearningEntry]:
+        """Return those of the unlearning track, as `naming` does."""
+        return self._unlearning_naming.get(protocol.id, ())
 
     @cached_property
     def _naming(self) -> dict[str, list[Entry]]:
@@ -203,20 +201,20 @@ class Sources:
     def reference(self, protocol: Protocol) -> Entry | None:
         """Return the reference that has a result in a protocol, the first by slug; None where there is none."""
         if protocol.id not in self._references:
-            naming = self.naming(protocol)
+            naming = self.ue_naming(protocol)
             found = (entry for entry in naming if entry.role == "reference" and entry.shown(protocol))
             self._references[protocol.id] = next(found, None)
         return self._references[protocol.id]
 
     def on_board(self, protocol: Protocol) -> tuple[Entry, ...]:
         """Return the submissions that belong on a protocol's board: those that name it or have a result of it."""
-        return tuple(entry for entry in self.naming(protocol) if entry.belongs_on(protocol))
+        return tuple(entry for entry in self.ue_naming(protocol) if entry.belongs_on(protocol))
 
     def anchors(self, protocol: UnlearningProtocol) -> Mapping[Anchor, UnlearningEntry]:
         """Return the references of a protocol that have a result; of several, the one whose slug says so goes first."""
         if protocol.id not in self._anchors:
             found: dict[Anchor, UnlearningEntry] = {}
-            for entry in self.naming(protocol):
+            for entry in self.unlearning_naming(protocol):
                 name = entry.anchor(protocol)
                 if name is not None and entry.shown(protocol) and (name not in found or entry.slug == name):
                     found[name] = entry

@@ -82,7 +82,7 @@ def build_board(sources: Sources, protocol: UnlearningProtocol) -> UnlearningBoa
 def board_context(sources: Sources, protocol: UnlearningProtocol) -> UnlearningBoardContext:
     """Gather a protocol's board with its chart and matrices."""
     board = build_board(sources, protocol)
-    shown = ((entry, entry.shown(protocol)) for entry in sources.naming(protocol))
+    shown = ((entry, entry.shown(protocol)) for entry in sources.unlearning_naming(protocol))
     results = {entry.slug: stored.result for entry, stored in shown if stored is not None}
     return UnlearningBoardContext(
         path=f"unlearning/{protocol.id}/index.html",
@@ -108,7 +108,7 @@ def _ordered(sources: Sources, protocol: UnlearningProtocol, places: Mapping[str
         anchor = anchors.get(entry.anchor(protocol) or "", len(anchors))
         return (roles[entry.role], order.get(entry.slug, len(order)), anchor, entry.slug)
 
-    return sorted((entry for entry in sources.naming(protocol) if entry.belongs_on(protocol)), key=key)
+    return sorted((entry for entry in sources.unlearning_naming(protocol) if entry.belongs_on(protocol)), key=key)
 
 
 def _row(entry: UnlearningEntry, protocol: UnlearningProtocol, places: Mapping[str, Place]) -> UnlearningRow:

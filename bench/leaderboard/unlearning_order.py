@@ -127,7 +127,7 @@ def ranked_values(sources: Sources, protocol: UnlearningProtocol) -> dict[bool, 
 
 def _ranked_values(sources: Sources, protocol: UnlearningProtocol) -> dict[bool, SeedTable]:
     groups: dict[bool, dict[str, Measurement]] = {True: {}, False: {}}
-    for entry in sources.naming(protocol):
+    for entry in sources.unlearning_naming(protocol):
         found = ranked_distance(entry, protocol)
         stored = entry.shown(protocol)
         if found is not None and stored is not None:
