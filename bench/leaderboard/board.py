@@ -1,12 +1,10 @@
 """Board: a protocol's submissions, ranked and worded, with its two charts.
 
-Imports pandas through frames; never torch.
+Imports the ranking and the records; never torch.
 """
 
 from collections import Counter
 from dataclasses import replace
-
-import pandas as pd
 
 from bench.leaderboard import charting, charts
 from bench.leaderboard.citation import cite_board, evidence_of
@@ -15,10 +13,10 @@ from bench.leaderboard.contexts import Board, BoardContext, Fact, Row
 from bench.leaderboard.defended import defenses_summary, networks_summary
 from bench.leaderboard.families import Family, all_pairs
 from bench.leaderboard.figures import DataTable, Figure
-from bench.leaderboard.frame import seed_frame, shown_results, wide_frame
+from bench.leaderboard.frame import per_seed, shown_results
 from bench.leaderboard.limits import detectable_sentence, too_few_sentence
 from bench.leaderboard.matrix import rivals
-from bench.leaderboard.ranking import Standing, common_seeds, rank, rank_text
+from bench.leaderboard.ranking import SeedTable, Standing, rank, rank_text
 from bench.leaderboard.reported_page import reported_block
 from bench.leaderboard.shelf import Shelved
 from bench.leaderboard.sources import Entry, Sources, remembered
@@ -63,7 +61,7 @@ def build_board(sources: Sources, protocol: Protocol) -> Board:
         unranked=tuple(row for row in rows if row.role == "entry" and not row.rank),
         ties=ties,
         reference=show(PRIMARY, _measurement(shown, PRIMARY.key, protocol)).text,
-        reference_name=reference.manifest.method.name if reference else "clean training",
+        reference_name=reference.name if reference else "clean training",
         controls=tuple(row.note for row in rows if row.role == "control"),
         defended=len(rivals(protocol)) > 1,
         searched=any(row.official.measured for row in rows),
@@ -73,20 +71,23 @@ def build_board(sources: Sources, protocol: Protocol) -> Board:
 @remembered
 def standings(sources: Sources, protocol: Protocol) -> tuple[list[Standing], int]:
     """Rank the entries of a protocol that have the primary metric; also return how many seeds any two share."""
-    values = ranked_values(sources, protocol)
+    table = ranked_values(sources, protocol)
     lower = PRIMARY.direction == "lower"
-    shared = common_seeds(values) if len(values) > 1 else len(values)
-    return rank(values, lower_is_better=lower, resolution=1 / test_images(protocol)), shared
+    seeds = len(table.values)
+    shared = table.common_seeds if seeds > 1 else seeds
+    return rank(table, lower_is_better=lower, resolution=1 / test_images(protocol)), shared
 
 
-def ranked_values(sources: Sources, protocol: Protocol) -> pd.DataFrame:
-    """Return what a board ranks by: a row a seed, a column an entry, NaN where a seed was not run."""
+def ranked_values(sources: Sources, protocol: Protocol) -> SeedTable:
+    """Return what a board ranks by, entries by slug."""
     return sources.memory.at_hand(f"ranked {protocol.id}", lambda: _ranked_values(sources, protocol))
 
 
-def _ranked_values(sources: Sources, protocol: Protocol) -> pd.DataFrame:
+def _ranked_values(sources: Sources, protocol: Protocol) -> SeedTable:
     entries = [pair for pair in shown_results(sources, protocol) if pair[0].role == "entry"]
-    return wide_frame(seed_frame(entries), metric=PRIMARY.key, condition=protocol.primary.label)
+    label = protocol.primary.label
+    found = {entry.slug: per_seed(stored.result, PRIMARY.key, label) for entry, stored in entries}
+    return SeedTable.of({slug: values for slug, values in sorted(found.items()) if values})
 
 
 def test_images(protocol: AnyProtocol) -> int:
@@ -123,11 +124,10 @@ def _rows(sources: Sources, protocol: Protocol) -> tuple[list[Row], str]:
     places = {standing.slug: position for position, standing in enumerate(ranked)}
     entries = sorted(sources.on_board(protocol), key=lambda entry: _place(entry, places))
     reference = sources.reference(protocol)
-    anchor = reference.manifest.method.name if reference else "clean training"
+    anchor = reference.name if reference else "clean training"
     by_slug = {standing.slug: standing for standing in ranked}
     rows = [_row(entry, protocol, by_slug.get(entry.slug), anchor) for entry in entries]
-    values = ranked_values(sources, protocol)
-    family = all_pairs(values.to_numpy(dtype=float), resolution=1 / test_images(protocol))
+    family = all_pairs(ranked_values(sources, protocol).values, resolution=1 / test_images(protocol))
     return rows, _ties_sentence(len(ranked), shared, family)
 
 
@@ -142,8 +142,8 @@ def _row(entry: Entry, protocol: Protocol, standing: Standing | None, anchor: st
     drop = _measurement(stored, "accuracy_drop", protocol)
     return Row(
         slug=entry.slug,
-        name=entry.manifest.method.name,
-        family=FAMILY_WORDS[entry.manifest.method.family],
+        name=entry.name,
+        family=FAMILY_WORDS[entry.filed.family],
         role=entry.role,
         rank=rank_text(standing) if standing else "",
         groups=group_letters(standing.groups) if standing else "",
@@ -169,7 +169,7 @@ def _with_seeds(shown: Shown, accuracy: Shown) -> Shown:
 
 def _note(entry: Entry, drop: Measurement | None, anchor: str, accuracy: Shown) -> str:
     if entry.role == "control":
-        sentence = drop_sentence(entry.manifest.method.name, anchor, drop, METRICS["accuracy_drop"])
+        sentence = drop_sentence(entry.name, anchor, drop, METRICS["accuracy_drop"])
         return f"{sentence} {control_sentence(drop)}"
     if entry.role == "reference":
         return "The anchor: every drop and every Unlearnable Distance is taken against it."

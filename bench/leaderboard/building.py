@@ -16,7 +16,7 @@ from typing import ClassVar
 from bench.errors import ControlOutOfBand
 from bench.leaderboard import drawing
 from bench.leaderboard.canaries import out_of_band
-from bench.leaderboard.crew import WORTH_A_CREW, rare_collections, spread
+from bench.leaderboard.crew import WORTH_A_CREW, rare_collections, spread, stays_to_the_end
 from bench.leaderboard.environment import Renderer, source_files, static_assets
 from bench.leaderboard.pages import SCOPES, Scope, Unit, named_paths, units
 from bench.leaderboard.publishing import Publisher, differences, publisher_of
@@ -28,7 +28,7 @@ RESULTS_A_TASK = 5
 """Results that are as much work as what a crew counts by."""
 
 Protocols = Mapping[str, AnyProtocol] | None
-LIBRARIES = ("altair", "jinja2", "numpy", "pandas", "pydantic", "scipy", "vl-convert-python")
+LIBRARIES = ("altair", "jinja2", "markdown-it-py", "numpy", "pyarrow", "pydantic", "scipy", "vl-convert-python")
 """What else decides the bytes of a page."""
 
 
@@ -54,6 +54,7 @@ def render_site(root: Path, out: Path, *, protocols: Protocols = None, allow_can
     """
     with publisher_of(out) as publisher, rare_collections():
         workshop = Workshop.open(root, protocols)
+        stays_to_the_end()
         boards = workshop.stale("board", publisher)
         made = dict(zip(boards, workshop.make(list(boards)), strict=True))
         # Boards remember their controls while they are made; nothing is written before those have been looked at.
@@ -67,7 +68,7 @@ def render_site(root: Path, out: Path, *, protocols: Protocols = None, allow_can
             publisher.write((name, key, files) for (name, key), files in zip(stale.items(), made_now, strict=True))
             count += len(stale)
         names = publisher.finish(["assets", *workshop.units])
-    workshop.sources.memory.forget_others()
+    workshop.sources.memory.forget_others([protocol.id for protocol in workshop.sources.all_protocols])
     return Rendered(tuple(out / name for name in names), count, workshop.sources.left_out, found)
 
 

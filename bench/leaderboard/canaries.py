@@ -93,12 +93,12 @@ def _json(found: Sequence[Canary]) -> bytes:
 def uncontrolled(sources: Sources) -> list[str]:
     """Return one line for each board that shows entries and has no control of its kind; it cannot warn of anything."""
     boards = {
-        protocol.id: ("random noise", any(e.role == "entry" and e.shown(protocol) for e in sources.entries))
+        protocol.id: ("random noise", any(e.role == "entry" and e.shown(protocol) for e in sources.ue_naming(protocol)))
         for protocol in sources.protocols.values()
     } | {
         board.id: (
             "a second retraining",
-            any(e.role == "entry" and e.shown(board) for e in sources.unlearning_entries),
+            any(e.role == "entry" and e.shown(board) for e in sources.unlearning_naming(board)),
         )
         for board in sources.unlearning_protocols.values()
     }
@@ -111,7 +111,7 @@ def uncontrolled(sources: Sources) -> list[str]:
 
 
 def _noise(sources: Sources, protocol: Protocol) -> Iterator[Canary]:
-    for entry in sources.entries:
+    for entry in sources.ue_naming(protocol):
         stored = entry.shown(protocol) if entry.role == "control" else None
         if stored is None:
             continue
@@ -200,7 +200,7 @@ def _unseen_noise(sources: Sources, board: UnlearningProtocol) -> Iterator[Canar
 
 def _looks(sources: Sources, board: UnlearningProtocol) -> Iterator[tuple[str, str, list[float]]]:
     retrained = {entry.slug for name, entry in sources.anchors(board).items() if name != "original"}
-    for entry in sources.unlearning_entries:
+    for entry in sources.unlearning_naming(board):
         result = _result(entry, board)
         if result is None:
             continue

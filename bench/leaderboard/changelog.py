@@ -61,7 +61,7 @@ def change_line(history: BoardHistory, change: Change) -> ChangeLine:
         protocol=protocol.id,
         title=protocol.title,
         slug=change.entry.slug,
-        name=change.entry.manifest.method.name,
+        name=change.entry.name,
         sentence=_sentence(history, change),
         shown=change.kind in ("joined", "replaced", "returned"),
     )

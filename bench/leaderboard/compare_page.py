@@ -33,10 +33,9 @@ from bench.leaderboard.paired import (
     detectable_spreads,
     least_seeds,
 )
-from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
+from bench.leaderboard.sources import Sources
 from bench.leaderboard.wording import direction_words, number, scale, short_names
 from bench.metrics.catalog import METRICS, Metric
-from bench.protocol import Protocol
 from bench.unlearning_protocol import AnyProtocol
 
 MOST_LISTED = 30
@@ -187,10 +186,7 @@ def _contestants(sources: Sources, protocol: AnyProtocol, facts: BoardFacts) -> 
     """Return everything that the board shows: ranked entries in its order, then references, controls and the rest."""
     order = {slug: position for position, slug in enumerate(facts.ranks)}
     roles = {"entry": len(order), "reference": len(order) + 1, "control": len(order) + 2}
-    entries: Sequence[Entry | UnlearningEntry] = (
-        sources.entries if isinstance(protocol, Protocol) else sources.unlearning_entries
-    )
-    ordered = sorted(entries, key=lambda entry: (order.get(entry.slug, roles[entry.role]), entry.slug))
+    ordered = sorted(sources.naming(protocol), key=lambda entry: (order.get(entry.slug, roles[entry.role]), entry.slug))
     few = len(order) <= MOST_LISTED
     labels = None if few else (primary_of(protocol)[0],)
     made = (
@@ -251,10 +247,7 @@ def _command(protocol: AnyProtocol, found: Sequence[Contestant]) -> str:
 
 
 def _card(sources: Sources, protocol: AnyProtocol) -> CompareCard:
-    entries: Sequence[Entry | UnlearningEntry] = (
-        sources.entries if isinstance(protocol, Protocol) else sources.unlearning_entries
-    )
-    shown = sum(entry.shown(protocol) is not None for entry in entries)
+    shown = sum(entry.shown(protocol) is not None for entry in sources.naming(protocol))
     return CompareCard(protocol.id, protocol.title, shown, f"bench compare A B --protocol {protocol.id}")
 
 

@@ -9,13 +9,12 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from bench.leaderboard import board, unlearning_order
 from bench.leaderboard.families import all_pairs
 from bench.leaderboard.frame import per_seed, seeds_of
 from bench.leaderboard.paired import LEVEL, Paired, compare_paired, detectable, least_seeds
-from bench.leaderboard.ranking import rank_text
+from bench.leaderboard.ranking import SeedTable, rank_text
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
 from bench.leaderboard.wording import condition_words, probe_words
 from bench.metrics.catalog import METRICS, Metric
@@ -227,10 +226,10 @@ def board_facts(sources: Sources, protocol: AnyProtocol) -> BoardFacts:
         tables = unlearning_order.ranked_values(sources, protocol)
         ranks = {slug: place.text for slug, place in unlearning_order.standings(sources, protocol).items()}
         resolution = unlearning_order.RESOLUTION
-    families = {key: all_pairs(table.to_numpy(dtype=float), resolution=resolution) for key, table in tables.items()}
+    families = {key: all_pairs(table.values, resolution=resolution) for key, table in tables.items()}
     largest = max(families.values(), key=lambda family: family.pairs)
     apart = [pair for key, table in tables.items() for pair in _apart(table, families[key].matrix(families[key].apart))]
-    groups = {str(slug): key for key, table in tables.items() for slug in table.columns}
+    groups = {slug: key for key, table in tables.items() for slug in table.names}
     return BoardFacts(largest.pairs, largest.level, ranks, frozenset(apart), groups)
 
 
@@ -248,7 +247,7 @@ def contestant(
     stored = entry.shown(protocol)
     if stored is None:
         return None
-    name, values = entry.manifest.method.name, values_of(stored.result, protocol, labels)
+    name, values = entry.name, values_of(stored.result, protocol, labels)
     return Contestant(label, name, entry.role, stored.result, values, rank)
 
 
@@ -263,8 +262,8 @@ def verdict_of(metric: Metric, paired: Paired, *, same: bool) -> Verdict:
     return "better" if (paired.difference < 0) == (metric.direction == "lower") else "worse"
 
 
-def _apart(table: pd.DataFrame, matrix: np.ndarray) -> list[frozenset[str]]:
-    names = [str(name) for name in table.columns]
+def _apart(table: SeedTable, matrix: np.ndarray) -> list[frozenset[str]]:
+    names = table.names
     return [frozenset((names[i], names[j])) for i, j in combinations(range(len(names)), 2) if matrix[i, j]]
 
 

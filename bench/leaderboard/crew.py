@@ -61,11 +61,17 @@ def rare_collections() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.unfreeze()
         gc.set_threshold(*before)
+
+
+def stays_to_the_end() -> None:
+    """Let Python never look among what has been read by now, until `rare_collections` ends."""
+    gc.freeze()
 
 
 def _begin(prepare: Callable[[], None] | None) -> None:
     gc.set_threshold(*COLLECTED_AFTER)
     if prepare is not None:
         prepare()
-    gc.freeze()  # what has been read stays to the end
+    stays_to_the_end()

@@ -1,6 +1,6 @@
 """Pages by defense and by network: a board of the UE track under everything that a protocol tries.
 
-Imports pandas through the board; never torch.
+Imports the board; never torch.
 """
 
 from collections.abc import Mapping

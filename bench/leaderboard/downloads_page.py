@@ -86,7 +86,7 @@ def downloads_contexts(sources: Sources) -> list[DownloadsContext]:
 
 
 def _context(sources: Sources, boards: Sequence[BoardSummary], files: Mapping[str, ApiFile]) -> DownloadsContext:
-    licenses = Counter(entry.manifest.agreement.artifact_license for entry in sources.submissions)
+    licenses = Counter(entry.filed.license for entry in sources.submissions)
     return DownloadsContext(
         path=PATH,
         title="Downloads",

@@ -1,19 +1,14 @@
-"""Tidy frames and rows: one for each fact, made from results. What ranking and charts read.
+"""Frame: plain rows and values by seed, made from results. What ranking and charts read.
 
-Imports pandas and the records; never torch.
+Imports the records; never torch.
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
-
-import pandas as pd
 
 from bench.leaderboard.shelf import Shelved
 from bench.leaderboard.sources import Entry, Sources
 from bench.protocol import Protocol
 from bench.results import CellResult, Result
-
-SEED_COLUMNS = ("protocol", "slug", "role", "tier", "condition", "metric", "seed", "value")
 
 OFFICIAL_METRICS = ("ud_official", "ud_official_start")
 
@@ -32,18 +27,6 @@ def shown_results(sources: Sources, protocol: Protocol) -> list[tuple[Entry, She
     """Return the results that a protocol's board shows, by slug."""
     pairs = ((entry, entry.shown(protocol)) for entry in sources.on_board(protocol))
     return [(entry, stored) for entry, stored in pairs if stored is not None]
-
-
-def seed_frame(shown: Iterable[tuple[Entry, Shelved]]) -> pd.DataFrame:
-    """Return one row for each measured value of each seed."""
-    rows = [row for entry, stored in shown for row in _seed_rows(entry, stored.result)]
-    return pd.DataFrame(rows, columns=list(SEED_COLUMNS))
-
-
-def wide_frame(seeds: pd.DataFrame, *, metric: str, condition: str) -> pd.DataFrame:
-    """Return one metric under one condition as a table: a row a seed, a column a submission, NaN where not measured."""
-    chosen = seeds[(seeds["metric"] == metric) & (seeds["condition"] == condition)]
-    return chosen.pivot(index="seed", columns="slug", values="value").sort_index(axis=0).sort_index(axis=1)
 
 
 def sal_rows(result: Result, condition: str) -> list[SalRow]:
@@ -100,18 +83,3 @@ def cells_of(result: Result, condition: str) -> list[CellResult]:
     """Return the cells of a condition, by seed."""
     cells = (cell for cell in result.training_cells if cell.condition == condition)
     return sorted(cells, key=lambda cell: cell.seed)
-
-
-def _seed_rows(entry: Entry, result: Result) -> Iterable[dict[str, object]]:
-    for measurement in result.outcome.measurements:
-        for seed, value in per_seed(result, measurement.metric, measurement.condition).items():
-            yield {
-                "protocol": result.subject.protocol.id,
-                "slug": entry.slug,
-                "role": entry.role,
-                "tier": result.subject.tier,
-                "condition": measurement.condition,
-                "metric": measurement.metric,
-                "seed": seed,
-                "value": value,
-            }

@@ -1,21 +1,20 @@
 """History: which result came when, and what its board was before and after. Derived from stored results alone.
 
-Imports pandas through the ranking and the records; never torch. What a board showed on a day follows from the results
+Imports the ranking and the records; never torch. What a board showed on a day follows from the results
 that some run had found by then, by the rules that choose what it shows today.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-import pandas as pd
-
 from bench.leaderboard.board import PRIMARY
 from bench.leaderboard.board import test_images as count_test_images
 from bench.leaderboard.frame import per_seed
 from bench.leaderboard.moments import first_moment, moment_of
-from bench.leaderboard.ranking import rank
+from bench.leaderboard.ranking import SeedTable, rank
 from bench.leaderboard.shelf import Shelved
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry, protocol_digest, remembered
 from bench.leaderboard.unlearning_order import RESOLUTION, keeps_accuracy, worst_distance
@@ -66,8 +65,7 @@ class BoardHistory:
         self.changes: list[Change] = []
         # By submission: from which moment on a result was shown, oldest first.
         self._shown: list[tuple[AnyEntry, list[tuple[str, Shelved]]]] = []
-        entries: Sequence[AnyEntry] = sources.entries if isinstance(protocol, Protocol) else sources.unlearning_entries
-        for entry in entries:
+        for entry in sources.naming(protocol):
             found = list(_changes(entry, protocol, sha256))
             self.changes += [change for change in found if change.moment]
             timeline = _timeline(found)
@@ -84,7 +82,7 @@ class BoardHistory:
     @property
     def names(self) -> dict[str, str]:
         """The names of all submissions that the board has ever shown, by slug."""
-        return {entry.slug: entry.manifest.method.name for entry, _ in self._shown}
+        return {entry.slug: entry.name for entry, _ in self._shown}
 
     def shown_on(self, day: str) -> dict[str, Shelved]:
         """Return what the board showed at the end of a day, by slug; results without a recorded run always existed."""
@@ -113,10 +111,12 @@ class BoardHistory:
     def _rank(self, day: str) -> Ranks:
         names = {f"{slug} {stored.head.id}": slug for slug, stored in self.shown_on(day).items()}
         chosen = {slug: self._values[name] for name, slug in names.items() if name in self._values}
-        made_from = [protocol_digest(self.protocol), sorted(names)]
+        shown = hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
+        made_from = [protocol_digest(self.protocol), shown]
         # What a day's board showed does not change with what comes later, so it is ranked once.
+        place = f"{self.protocol.id}/ranks of a day/{day or 'before'}"
         return self._sources.memory.recall(
-            "ranks of a day", made_from, dict[str, tuple[int, int]], lambda: _ranks(chosen, _resolution(self.protocol))
+            place, made_from, dict[str, tuple[int, int]], lambda: _ranks(chosen, _resolution(self.protocol))
         )
 
     @cached_property
@@ -127,10 +127,9 @@ class BoardHistory:
 @remembered
 def ranked_values(sources: Sources, protocol: AnyProtocol) -> dict[str, RankedValues]:
     """Return what each result of a board would be ranked by, by slug and id; those that cannot be ranked are absent."""
-    entries: Sequence[AnyEntry] = sources.entries if isinstance(protocol, Protocol) else sources.unlearning_entries
     found = {
         f"{entry.slug} {stored.head.id}": _ranked_values(entry, stored.result, protocol)
-        for entry in entries
+        for entry in sources.naming(protocol)
         if entry.role == "entry"
         for _, stored in timeline_of(entry, protocol)
     }
@@ -210,8 +209,8 @@ def _ranks(chosen: Mapping[str, RankedValues], resolution: float) -> dict[str, t
     ranks: dict[str, tuple[int, int]] = {}
     for group in sorted({group for group, _ in chosen.values()}):
         before = len(ranks)
-        columns = {slug: pd.Series(values) for slug, (found, values) in sorted(chosen.items()) if found == group}
-        standings = rank(pd.DataFrame(columns), lower_is_better=True, resolution=resolution)
+        table = SeedTable.of({slug: values for slug, (found, values) in sorted(chosen.items()) if found == group})
+        standings = rank(table, lower_is_better=True, resolution=resolution)
         ranks |= {item.slug: (before + item.best, before + item.worst) for item in standings}
     return ranks
 

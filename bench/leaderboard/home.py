@@ -1,6 +1,6 @@
 """Home: the front page and the overview of each track, made from the boards.
 
-Imports the boards, which import pandas; never torch.
+Imports the boards; never torch.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,20 +11,18 @@ from bench.leaderboard.contexts import Board, Row
 from bench.leaderboard.leaders import (
     UE_COLUMNS,
     UNLEARNING_COLUMNS,
-    board_line,
     labels,
     leader_slugs,
-    ue_card,
     ue_columns,
     ue_findings,
     ue_rows,
-    unlearning_card,
     unlearning_cautions,
     unlearning_columns,
     unlearning_findings,
     unlearning_rows,
 )
 from bench.leaderboard.moments import first_moment
+from bench.leaderboard.outlines import Outline, guess_words, ue_outline, unlearning_outline
 from bench.leaderboard.page_contexts import (
     BoardLines,
     HomeContext,
@@ -78,14 +76,14 @@ SOURCES = (
 )
 """The four publications whose questions, metrics and methods this benchmark measures."""
 
-AnyBoard = TypeVar("AnyBoard", Board, UnlearningBoard)
+AnyBoard = TypeVar("AnyBoard", Board, UnlearningBoard, Outline)
 RowOf = TypeVar("RowOf", Row, UnlearningRow)
 
 
 def index_contexts(sources: Sources) -> list[HomeContext]:
     """Gather the front page."""
-    boards = [build_board(sources, protocol) for protocol in sources.protocols.values()]
-    unlearning = [build_unlearning_board(sources, protocol) for protocol in sources.unlearning_protocols.values()]
+    boards = [ue_outline(sources, protocol) for protocol in sources.protocols.values()]
+    unlearning = [unlearning_outline(sources, protocol) for protocol in sources.unlearning_protocols.values()]
     sides = (_ue_side(sources, boards), _unlearning_side(sources, unlearning))
     return [
         HomeContext(
@@ -99,12 +97,12 @@ def index_contexts(sources: Sources) -> list[HomeContext]:
                 BoardLines(
                     "Unlearnable examples: each board with the numbers of its first method",
                     UE_COLUMNS,
-                    tuple(board_line(board) for board in boards),
+                    tuple(board.line for board in boards),
                 ),
                 BoardLines(
                     "Machine unlearning: each board with the numbers of its first method",
                     UNLEARNING_COLUMNS,
-                    tuple(board_line(board) for board in unlearning),
+                    tuple(board.line for board in unlearning),
                 ),
             ),
             recent=recent_results(sources),
@@ -117,7 +115,7 @@ def index_contexts(sources: Sources) -> list[HomeContext]:
 
 def ue_index_contexts(sources: Sources) -> list[TrackContext]:
     """Gather the overview of the UE track."""
-    boards = [build_board(sources, protocol) for protocol in sources.protocols.values()]
+    boards = [ue_outline(sources, protocol) for protocol in sources.protocols.values()]
     return [
         TrackContext(
             path="ue/index.html",
@@ -126,9 +124,7 @@ def ue_index_contexts(sources: Sources) -> list[TrackContext]:
                 "Measures unlearnable examples: what a network learns from data that was changed against learning."
             ),
             section="overview",
-            boards=tuple(
-                ue_card(board, guess_words(sources.protocols[board.protocol])) for board in boards if board.ranked
-            ),
+            boards=tuple(board.card for board in boards if board.card is not None),
             waiting=tuple(
                 (f"ue/{item.protocol}/index.html", item.title, item.summary) for item in boards if not item.ranked
             ),
@@ -138,14 +134,14 @@ def ue_index_contexts(sources: Sources) -> list[TrackContext]:
 
 def unlearning_index_contexts(sources: Sources) -> list[TrackContext]:
     """Gather the overview of the unlearning track."""
-    boards = [build_unlearning_board(sources, protocol) for protocol in sources.unlearning_protocols.values()]
+    boards = [unlearning_outline(sources, protocol) for protocol in sources.unlearning_protocols.values()]
     return [
         TrackContext(
             path="unlearning/index.html",
             title="Is the data gone?",
             description="Measures machine unlearning: what is left of a poison that a network was asked to forget.",
             section="unlearning",
-            boards=tuple(unlearning_card(board) for board in boards if board.ranked),
+            boards=tuple(board.card for board in boards if board.card is not None),
             waiting=tuple(
                 (f"unlearning/{item.protocol}/index.html", item.title, item.summary)
                 for item in boards
@@ -173,16 +169,12 @@ def main_board(boards: Sequence[AnyBoard], protocol: Callable[[str], AnyProtocol
     return min(measured or boards, key=precedence, default=None)
 
 
-def guess_words(protocol: AnyProtocol) -> str:
-    """Return the accuracy of guessing in words."""
-    return f"{100 / protocol.dataset.classes:.1f}\u202f%"
-
-
-def _ue_side(sources: Sources, boards: Sequence[Board]) -> Side | None:
-    board = main_board(boards, sources.protocol)
-    if board is None:
+def _ue_side(sources: Sources, boards: Sequence[Outline]) -> Side | None:
+    main = main_board(boards, sources.protocol)
+    if main is None:
         return None
-    protocol = sources.protocols[board.protocol]
+    protocol = sources.protocols[main.protocol]
+    board = build_board(sources, protocol)
     return Side(
         key="ue",
         heading="Data nobody can learn from",
@@ -222,10 +214,11 @@ def _ue_side(sources: Sources, boards: Sequence[Board]) -> Side | None:
     )
 
 
-def _unlearning_side(sources: Sources, boards: Sequence[UnlearningBoard]) -> Side | None:
-    board = main_board(boards, sources.protocol)
-    if board is None:
+def _unlearning_side(sources: Sources, boards: Sequence[Outline]) -> Side | None:
+    main = main_board(boards, sources.protocol)
+    if main is None:
         return None
+    board = build_unlearning_board(sources, sources.unlearning_protocols[main.protocol])
     return Side(
         key="unlearning",
         heading="Models that must forget",
@@ -336,7 +329,7 @@ def recent_results(sources: Sources) -> tuple[Recent, ...]:
     found = [
         (first_moment(stored), entry, protocol, stored)
         for protocol in sources.all_protocols
-        for entry in sources.submissions
+        for entry in sources.naming(protocol)
         if (stored := entry.shown(protocol)) is not None and stored.head.ends
     ]
     found.sort(key=lambda item: (item[1].slug, item[2].id))
@@ -349,7 +342,7 @@ def _recent(moment: str, entry: Entry | UnlearningEntry, protocol: AnyProtocol, 
     return Recent(
         date=moment[:10],
         slug=entry.slug,
-        name=entry.manifest.method.name,
+        name=entry.name,
         board=protocol.title,
         href=f"{track}/{protocol.id}/index.html",
         detail=f"{TIER_WORDS[stored.head.tier]} tier",

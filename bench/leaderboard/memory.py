@@ -1,11 +1,15 @@
-"""Memory: what was worked out from the same inputs before, kept as JSON under the digest of those inputs.
+"""Memory: what was worked out from the same inputs before, kept beside the digest of those inputs.
 
-May import pydantic and the records; never torch.
+May import pydantic and the records; never torch. A value has one place, `<code>/<board>/<name>.json`, which the next
+one takes over: what did not have to be looked at in a rendering is still there for the one after it.
 """
 
 import hashlib
-from collections.abc import Callable
+import shutil
+import zlib
+from collections.abc import Callable, Collection
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -26,18 +30,21 @@ class Memory:
     """
 
     def __init__(self, folder: Path | None = None, *, code: str = "") -> None:
-        self._folder = folder / FOLDER if folder else None
+        self._all = folder / FOLDER if folder else None
+        self._folder = self._all / (code[:16] or "any") if self._all else None
         self._code = code
         self._values: dict[str, object] = {}
+        self._used: set[Path] = set()
 
-    def recall(self, name: str, inputs: Any, kind: Any, work_out: Callable[[], Value]) -> Value:
-        """Return the value of `name` for these inputs (a JSON value), worked out unless it is known.
+    def recall(self, place: str, inputs: Any, kind: Any, work_out: Callable[[], Value]) -> Value:
+        """Return the value of a place for these inputs (a JSON value), worked out unless it is known.
 
-        kind: its type, which pydantic can write and read.
+        place: `<board>/<name>`, or `<board>/<name>/<part>` for several values of a name. kind: the type of the value,
+        which pydantic can write and read, or bytes, which are kept as they are.
         """
-        key = hashlib.sha256(canonical_bytes([self._code, name, inputs])).hexdigest()
+        key = hashlib.sha256(canonical_bytes([self._code, place, inputs])).hexdigest()
         if key not in self._values:
-            self._values[key] = self._kept(key, kind, work_out)
+            self._values[key] = self._kept(place, key, kind, work_out)
         return cast("Value", self._values[key])
 
     def at_hand(self, name: str, work_out: Callable[[], Value]) -> Value:
@@ -46,22 +53,54 @@ class Memory:
             self._values[name] = work_out()
         return cast("Value", self._values[name])
 
-    def _kept(self, key: str, kind: Any, work_out: Callable[[], Value]) -> object:
+    def _kept(self, place: str, key: str, kind: Any, work_out: Callable[[], Value]) -> object:
         if self._folder is None:
             return work_out()
-        path, adapter = self._folder / f"{key}.json", TypeAdapter(kind)
+        path = self._folder / f"{place}.json"
+        self._used.add(path)
         with suppress(OSError, ValidationError):
-            return adapter.validate_json(path.read_bytes())
-        value = work_out()
+            found, _, value = path.read_bytes().partition(b"\n")
+            if found == _heading(key, value):
+                return value if kind is bytes else _adapter(kind).validate_json(value)
+        made = work_out()
         with suppress(OSError):  # a memory that cannot be written costs time, nothing else
-            write_atomically(path, adapter.dump_json(value))
-        return value
+            written = made if isinstance(made, bytes) else _adapter(kind).dump_json(made)
+            write_atomically(path, _heading(key, written) + b"\n" + written)
+        return made
 
-    def forget_others(self) -> None:
-        """Delete from the folder what this process neither recalled nor worked out."""
-        if self._folder is None or not self._folder.is_dir():
+    def forget_others(self, boards: Collection[str]) -> None:
+        """Delete from the folder what other code worked out, what is about other boards, and parts that were not used.
+
+        Parts of a name count as not used only where this process used others of them.
+        """
+        if self._all is None or self._folder is None or not self._all.is_dir():
             return
-        remove_leftovers(self._folder)
-        for path in self._folder.glob("*.json"):
-            if path.stem not in self._values:
+        _keep(self._all, {self._folder})
+        _keep(self._folder, {self._folder / board for board in boards})
+        for folder in {path.parent for path in self._used}:
+            if folder.parent.parent == self._folder:
+                _keep(folder, self._used)
+            with suppress(FileNotFoundError):
+                remove_leftovers(folder)
+
+
+def _heading(key: str, value: bytes) -> bytes:
+    """Return the first line of a file: what it was made from, and a checksum against what disks do."""
+    return f"{key} {zlib.crc32(value):08x}".encode()
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _keep(folder: Path, kept: Collection[Path]) -> None:
+    """Delete what is in a folder and not to be kept; leave alone what somebody is writing."""
+    with suppress(OSError):  # as above
+        for path in folder.iterdir():
+            if path in kept or path.suffix == ".tmp":
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
                 path.unlink(missing_ok=True)

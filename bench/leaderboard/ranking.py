@@ -1,16 +1,45 @@
 """Ranking: ranks as intervals, from paired differences between seeds. A rank never depends on names or file order.
 
-Imports numpy, pandas and the statistics of pairs; never torch.
+Imports numpy and the statistics of pairs; never pandas, which is slow to import, and never torch.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from string import ascii_uppercase
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bench.leaderboard.families import all_pairs
+from bench.leaderboard.paired import Values
+
+
+@dataclass(frozen=True, eq=False)
+class SeedTable:
+    """What entries are ranked by. names: of entries; values: (seeds, entries), NaN where a seed was not run."""
+
+    names: tuple[str, ...]
+    values: Values
+
+    @classmethod
+    def of(cls, entries: Mapping[str, Mapping[int, float]]) -> "SeedTable":
+        """Return the values of entries by name and seed as a table: a row for every seed that one of them has."""
+        seeds = sorted({seed for values in entries.values() for seed in values})
+        rows = [[values.get(seed, math.nan) for values in entries.values()] for seed in seeds]
+        return cls(tuple(entries), np.array(rows, dtype=np.float64).reshape(len(seeds), len(entries)))
+
+    @property
+    def means(self) -> Values:
+        """The mean of each entry over its own seeds; the same whatever the order of seeds."""
+        columns = (column[np.isfinite(column)] for column in self.values.T)
+        return np.array([math.fsum(column) / len(column) for column in columns], dtype=np.float64)
+
+    @property
+    def common_seeds(self) -> int:
+        """The smallest number of seeds that any two entries share; 0 for an empty board."""
+        present = np.isfinite(self.values).astype(int)
+        return int((present.T @ present).min()) if present.size else 0
 
 
 @dataclass(frozen=True)
@@ -24,10 +53,10 @@ class Standing:
     groups: str
 
 
-def rank(values: pd.DataFrame, *, lower_is_better: bool, resolution: float) -> list[Standing]:
+def rank(table: SeedTable, *, lower_is_better: bool, resolution: float) -> list[Standing]:
     """Order entries by their mean and give each the ranks that the evidence leaves open.
 
-    values: a row a seed, a column an entry, NaN where a seed was not run; every column has at least one number.
+    table: every entry has at least one number.
     resolution: smallest difference that the metric can show, > 0; see `paired.spreads`.
     Two entries are apart if two tests of their differences over common seeds reject equality, each at LEVEL over all
     pairs of the board: the paired t-test after Holm's correction, and the exact test of the largest t over sign flips.
@@ -35,11 +64,10 @@ def rank(values: pd.DataFrame, *, lower_is_better: bool, resolution: float) -> l
     significantly better, worst = n - entries that are significantly worse. Entries that share a group letter are all
     tied with each other. Equal means are listed by name, with equal ranks unless third entries separate them.
     """
-    names = [str(name) for name in values.columns]
-    means = values.mean(axis=0).to_numpy(dtype=float)
+    names, means = table.names, table.means
     sign = 1.0 if lower_is_better else -1.0
     order = sorted(range(len(names)), key=lambda index: (sign * means[index], names[index]))
-    family = all_pairs(values.to_numpy(dtype=float), resolution=resolution)
+    family = all_pairs(table.values, resolution=resolution)
     # Means are over all seeds, tests over common ones. Where the two point in opposite ways nothing is decided.
     agreeing = family.apart & (np.sign(family.mean) == np.sign(means[family.i] - means[family.j]))
     apart = family.matrix(agreeing)
@@ -79,12 +107,6 @@ def tie_groups(apart: NDArray[np.bool_]) -> list[str]:
             named += 1
         reached = max(reached, stop)
     return [" ".join(group) for group in letters]
-
-
-def common_seeds(values: pd.DataFrame) -> int:
-    """Return the smallest number of seeds that any two entries share; 0 for an empty board."""
-    present = values.notna().to_numpy(dtype=int)
-    return int((present.T @ present).min()) if present.size else 0
 
 
 def rank_text(standing: Standing) -> str:

@@ -68,7 +68,7 @@ def protocols_contexts(sources: Sources) -> list[ProtocolsContext]:
 
 
 def _protocol_row(sources: Sources, protocol: AnyProtocol, scope: tuple[str, str]) -> tuple[str, ...]:
-    shown = sum(entry.shown(protocol) is not None for entry in sources.submissions)
+    shown = sum(entry.shown(protocol) is not None for entry in sources.naming(protocol))
     return (
         protocol.id,
         protocol.title,

@@ -65,16 +65,48 @@ class Head(Record):
         return self.id.removeprefix("sha256:")[:16]
 
 
+class Filed(Record):
+    """A manifest that is read when it is asked for, and what the whole site asks of every one.
+
+    content: the manifest as JSON. license: of its artifacts.
+    """
+
+    track: Literal["ue", "unlearning"]
+    slug: str
+    name: str
+    family: str
+    protocols: tuple[str, ...]
+    license: str
+    content: str
+
+    @classmethod
+    def of(cls, manifest: AnyManifest) -> "Filed":
+        """File a manifest."""
+        return cls(
+            track=manifest.track,
+            slug=manifest.slug,
+            name=manifest.method.name,
+            family=manifest.method.family,
+            protocols=manifest.protocols,
+            license=manifest.agreement.artifact_license,
+            content=manifest.model_dump_json(by_alias=True),
+        )
+
+    @cached_property
+    def manifest(self) -> AnyManifest:
+        """The manifest, which was checked when it was filed."""
+        return MANIFESTS[self.track].model_validate_json(self.content)
+
+
 class Kept(Record):
-    """A submission as the index keeps it: its manifest as JSON and the heads of its results.
+    """A submission as the index keeps it: its manifest and the heads of its results.
 
     stamp: what was seen of its files from outside, empty where that says nothing; sources: as of `Shelf`.
     """
 
     stamp: str
     sources: tuple[str, str]
-    track: Literal["ue", "unlearning"]
-    manifest: str
+    filed: Filed
     heads: tuple[Head, ...]
 
 
@@ -130,7 +162,7 @@ class Shelf:
     """
 
     folder: Path
-    manifest: AnyManifest
+    filed: Filed
     sources: tuple[str, str]
     results: tuple[Shelved, ...]
 
@@ -174,7 +206,7 @@ def _read(task: tuple[Path, Kept | None]) -> Shelf | str:
 
 
 def _recalled(folder: Path, kept: Kept) -> Shelf:
-    return Shelf(folder, _manifest_of(kept), kept.sources, tuple(Shelved(folder, head) for head in kept.heads))
+    return Shelf(folder, kept.filed, kept.sources, tuple(Shelved(folder, head) for head in kept.heads))
 
 
 def _stamp(folder: Path) -> str:
@@ -182,20 +214,30 @@ def _stamp(folder: Path) -> str:
 
     Of every file its name, number, size and times: the time of its last change cannot be set by a program.
     """
-    now = time.time_ns()
-    own = (folder / name for name in (MANIFEST_NAME, LEDGER_NAME))
-    seen = [(path.name, path.lstat()) for path in own if os.path.lexists(path)]
-    for part in _listed(folder / "results"):
-        seen += [(f"{part.name}/{item.name}", item.stat(follow_symlinks=False)) for item in _listed(part.path)]
-    if any(now - found.st_ctime_ns < JUST_NOW for _, found in seen):
-        return ""
-    lines = (f"{name} {at.st_ino} {at.st_size} {at.st_mtime_ns} {at.st_ctime_ns} {at.st_mode}" for name, at in seen)
+    just_now = time.time_ns() - JUST_NOW
+    lines = []
+    for name in _watched(str(folder)):
+        try:
+            at = os.lstat(f"{folder}/{name}")
+        except FileNotFoundError:
+            continue
+        if at.st_ctime_ns > just_now:
+            return ""
+        lines.append(f"{name} {at.st_ino} {at.st_size} {at.st_mtime_ns} {at.st_ctime_ns} {at.st_mode}")
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
-def _listed(folder: os.PathLike[str] | str) -> list[os.DirEntry[str]]:
+def _watched(folder: str) -> list[str]:
+    """Return the names, inside a folder, of the files that say what a submission is; some may not exist."""
+    found = [MANIFEST_NAME, LEDGER_NAME]
+    for part in _listed(f"{folder}/results"):
+        found += [f"results/{part}/{name}" for name in _listed(f"{folder}/results/{part}")]
+    return found
+
+
+def _listed(folder: str) -> list[str]:
     try:
-        return sorted(os.scandir(folder), key=lambda item: item.name)
+        return sorted(os.listdir(folder))  # noqa: PTH208 - as above
     except (FileNotFoundError, NotADirectoryError):
         return []
 
@@ -205,7 +247,7 @@ class _Surveyed:
     """A folder whose bytes are digested. new: document and runs of results that no index speaks of, by path."""
 
     folder: Path
-    manifest: AnyManifest
+    filed: Filed
     sources: tuple[str, str]
     known: dict[str, Head]
     new: dict[str, tuple[bytes, bytes]]
@@ -225,12 +267,8 @@ def _survey(folder: Path, kept: Kept | None, protocol: str | None = None) -> _Su
             known[name] = heads[name]
         else:
             new[name] = stored  # kept, so that what is digested is what is checked
-    manifest = _manifest_of(kept) if kept is not None and same else parse_any_manifest(text)
-    return _Surveyed(folder, manifest, sources, known, new)
-
-
-def _manifest_of(kept: Kept) -> AnyManifest:
-    return MANIFESTS[kept.track].model_validate_json(kept.manifest)
+    filed = kept.filed if kept is not None and same else Filed.of(parse_any_manifest(text))
+    return _Surveyed(folder, filed, sources, known, new)
 
 
 def _head(item: _Surveyed, name: str, ledger: Ledger) -> Head:
@@ -245,7 +283,7 @@ def _head(item: _Surveyed, name: str, ledger: Ledger) -> Head:
         protocol=result.subject.protocol.id,
         protocol_sha256=result.subject.protocol.sha256,
         tier=result.subject.tier,
-        owned=belongs_to(result, item.manifest),
+        owned=belongs_to(result, item.filed.manifest),
         withdrawn=ledger.withdrawal(result.id) is not None,
         ends=tuple(run.ended for run in runs),
     )
@@ -256,7 +294,7 @@ def _shelf(item: _Surveyed) -> Shelf:
     ledger = read_ledger(item.folder) if item.new else Ledger()
     heads = item.known | {name: _head(item, name, ledger) for name in item.new}
     ordered = (heads[name] for name in sorted(heads, key=lambda name: Path(name).parts))
-    return Shelf(item.folder, item.manifest, item.sources, tuple(Shelved(item.folder, head) for head in ordered))
+    return Shelf(item.folder, item.filed, item.sources, tuple(Shelved(item.folder, head) for head in ordered))
 
 
 @lru_cache(maxsize=OPEN_AT_ONCE)
@@ -307,8 +345,7 @@ def _save_index(cache: Path, code: str, shelves: Sequence[Shelf], stamps: Mappin
         shelf.folder.name: Kept(
             stamp=stamps[shelf.folder.name],
             sources=shelf.sources,
-            track=shelf.manifest.track,
-            manifest=shelf.manifest.model_dump_json(by_alias=True),
+            filed=shelf.filed,
             heads=tuple(item.head for item in shelf.results),
         )
         for shelf in shelves

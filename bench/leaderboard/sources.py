@@ -4,14 +4,14 @@ May import the shelf and the records; never torch.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property, wraps
 from pathlib import Path
-from typing import Generic, Literal, TypeVar, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, cast, get_type_hints
 
 from bench.leaderboard.memory import Memory
-from bench.leaderboard.shelf import Head, Shelf, Shelved, ledger_of, read_shelves
+from bench.leaderboard.shelf import Filed, Head, Shelf, Shelved, ledger_of, read_shelves
 from bench.ledger import Ledger
 from bench.protocol import Protocol
 from bench.results import CheckpointResult
@@ -25,11 +25,14 @@ ANCHORS: tuple[Anchor, ...] = ("original", "retrain", "retrain-second")
 REPRODUCTION = "docs/reproduction.md"
 """What publications claim and what is measured; a page of the site."""
 
+_ROLES: dict[str, Role] = {"reference": "reference", "control": "control"}
+
 _TIER_ORDER = {"full": 1, "quick": 0}
 
 ManifestOf = TypeVar("ManifestOf", Manifest, UnlearningManifest)
 ProtocolOf = TypeVar("ProtocolOf", Protocol, UnlearningProtocol, AnyProtocol)
 Value = TypeVar("Value")
+EntryOf = TypeVar("EntryOf", bound="Stored[Any]")
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,14 @@ class Stored(Generic[ManifestOf]):
     """
 
     folder: Path
-    manifest: ManifestOf
+    filed: Filed
     results: tuple[Shelved, ...]
     sources: tuple[str, str]
+
+    @property
+    def manifest(self) -> ManifestOf:
+        """The manifest, read when it is asked for the first time."""
+        return cast("ManifestOf", self.filed.manifest)
 
     @property
     def ledger(self) -> Ledger:
@@ -52,13 +60,17 @@ class Stored(Generic[ManifestOf]):
     @property
     def slug(self) -> str:
         """The manifest's slug."""
-        return self.manifest.slug
+        return self.filed.slug
+
+    @property
+    def name(self) -> str:
+        """The name of the method."""
+        return self.filed.name
 
     @property
     def role(self) -> Role:
         """What the submission is for on a board: an anchor, a control that must show no effect, or an entry."""
-        family = self.manifest.method.family
-        return family if family in ("reference", "control") else "entry"
+        return _ROLES.get(self.filed.family, "entry")
 
     def owns(self, stored: Shelved) -> bool:
         """Say whether a result measured exactly the artifacts that the manifest pins."""
@@ -70,10 +82,14 @@ class Stored(Generic[ManifestOf]):
         A result of another artifact than the manifest pins is never shown, nor one that was withdrawn.
         The full tier goes before the quick one, then the latest run, then the larger id.
         """
-        heads = (stored for stored in self.results if stored.head.protocol == protocol.id)
-        valid = (stored for stored in heads if stored.head.owned and not stored.head.withdrawn)
-        answers = [stored for stored in valid if stored.head.protocol_sha256 == protocol_digest(protocol)]
-        return max(answers, key=_precedence, default=None)
+        return self._shown.get((protocol.id, protocol_digest(protocol)))
+
+    @cached_property
+    def _shown(self) -> dict[tuple[str, str], Shelved]:
+        """What is shown, by id and digest of a protocol."""
+        valid = (stored for stored in self.results if stored.head.owned and not stored.head.withdrawn)
+        ordered = sorted(valid, key=_precedence)  # The last one of a protocol stays.
+        return {(stored.head.protocol, stored.head.protocol_sha256): stored for stored in ordered}
 
     def state(self, protocol: AnyProtocol | None = None) -> str:
         """Return a digest of the manifest, the ledger and all results, or of those of one protocol."""
@@ -81,13 +97,14 @@ class Stored(Generic[ManifestOf]):
         states: list[str] = [head.sha256 for head in heads if protocol is None or head.protocol == protocol.id]
         return hashlib.sha256("\n".join([*self.sources, *states]).encode()).hexdigest()
 
-    def speaks_of(self, protocol: AnyProtocol) -> bool:
-        """Say whether the submission has a result that names a protocol, whether or not a board may show it."""
-        return any(stored.head.protocol == protocol.id for stored in self.results)
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The ids of the protocols that its manifest names, and of those of its results, shown or not."""
+        return frozenset([*self.filed.protocols, *(stored.head.protocol for stored in self.results)])
 
     def belongs_on(self, protocol: AnyProtocol) -> bool:
         """Say whether the submission belongs on a protocol's board: it names it or has a result of it."""
-        return protocol.id in self.manifest.protocols or self.shown(protocol) is not None
+        return protocol.id in self.filed.protocols or self.shown(protocol) is not None
 
 
 class Entry(Stored[Manifest]):
@@ -139,16 +156,34 @@ class Sources:
     def state(self, protocol: AnyProtocol) -> str:
         """Return a digest of everything that a protocol's board is made from."""
         if protocol.id not in self._states:
-            entries = self.entries if isinstance(protocol, Protocol) else self.unlearning_entries
             # Also of those that the board does not show: its history and the file of all measurements tell of them.
-            speaking = (entry for entry in entries if entry.belongs_on(protocol) or entry.speaks_of(protocol))
-            states = [f"{entry.slug} {entry.state(protocol)}" for entry in speaking]
+            states = [f"{entry.slug} {entry.state(protocol)}" for entry in self.naming(protocol)]
             # Checkpoints are read against references by keys, wherever those lie.
             if isinstance(protocol, UnlearningProtocol):
                 states.append(self.unlearning_references)
             text = "\n".join([protocol_digest(protocol), *states])
             self._states[protocol.id] = hashlib.sha256(text.encode()).hexdigest()
         return self._states[protocol.id]
+
+    def naming(self, protocol: AnyProtocol) -> Sequence[Entry | UnlearningEntry]:
+        """Return the submissions of a protocol's track that name it or have a result of it, shown or not, by slug."""
+        return self.ue_naming(protocol) if isinstance(protocol, Protocol) else self.unlearning_naming(protocol)
+
+    def ue_naming(self, protocol: Protocol) -> Sequence[Entry]:
+        """Return those of the UE track, as `naming` does."""
+        return self._naming.get(protocol.id, ())
+
+    def unlearning_naming(self, protocol: UnlearningProtocol) -> Sequence[UnlearningEntry]:
+        """Return those of the unlearning track, as `naming` does."""
+        return self._unlearning_naming.get(protocol.id, ())
+
+    @cached_property
+    def _naming(self) -> dict[str, list[Entry]]:
+        return _by_protocol(self.entries)
+
+    @cached_property
+    def _unlearning_naming(self) -> dict[str, list[UnlearningEntry]]:
+        return _by_protocol(self.unlearning_entries)
 
     @cached_property
     def unlearning_references(self) -> str:
@@ -166,19 +201,20 @@ class Sources:
     def reference(self, protocol: Protocol) -> Entry | None:
         """Return the reference that has a result in a protocol, the first by slug; None where there is none."""
         if protocol.id not in self._references:
-            found = (entry for entry in self.entries if entry.role == "reference" and entry.shown(protocol))
+            naming = self.ue_naming(protocol)
+            found = (entry for entry in naming if entry.role == "reference" and entry.shown(protocol))
             self._references[protocol.id] = next(found, None)
         return self._references[protocol.id]
 
     def on_board(self, protocol: Protocol) -> tuple[Entry, ...]:
         """Return the submissions that belong on a protocol's board: those that name it or have a result of it."""
-        return tuple(entry for entry in self.entries if entry.belongs_on(protocol))
+        return tuple(entry for entry in self.ue_naming(protocol) if entry.belongs_on(protocol))
 
     def anchors(self, protocol: UnlearningProtocol) -> Mapping[Anchor, UnlearningEntry]:
         """Return the references of a protocol that have a result; of several, the one whose slug says so goes first."""
         if protocol.id not in self._anchors:
             found: dict[Anchor, UnlearningEntry] = {}
-            for entry in self.unlearning_entries:
+            for entry in self.unlearning_naming(protocol):
                 name = entry.anchor(protocol)
                 if name is not None and entry.shown(protocol) and (name not in found or entry.slug == name):
                     found[name] = entry
@@ -239,9 +275,16 @@ def read_sources(
 
 def entry_of(shelf: Shelf) -> Entry | UnlearningEntry:
     """Return the submission that lies on a shelf."""
-    if isinstance(shelf.manifest, Manifest):
-        return Entry(shelf.folder, shelf.manifest, shelf.results, shelf.sources)
-    return UnlearningEntry(shelf.folder, shelf.manifest, shelf.results, shelf.sources)
+    kind = Entry if shelf.filed.track == "ue" else UnlearningEntry
+    return kind(shelf.folder, shelf.filed, shelf.results, shelf.sources)
+
+
+def _by_protocol(entries: Iterable[EntryOf]) -> dict[str, list[EntryOf]]:
+    found: dict[str, list[EntryOf]] = {}
+    for entry in entries:
+        for name in entry.named:
+            found.setdefault(name, []).append(entry)
+    return found
 
 
 def remembered(work_out: Callable[[Sources, ProtocolOf], Value]) -> Callable[[Sources, ProtocolOf], Value]:
@@ -254,7 +297,8 @@ def remembered(work_out: Callable[[Sources, ProtocolOf], Value]) -> Callable[[So
 
     @wraps(work_out)
     def recall(sources: Sources, protocol: ProtocolOf) -> Value:
-        found: Value = sources.memory.recall(name, sources.state(protocol), kind(), lambda: work_out(sources, protocol))
+        place, state = f"{protocol.id}/{name}", sources.state(protocol)
+        found: Value = sources.memory.recall(place, state, kind(), lambda: work_out(sources, protocol))
         return found
 
     return recall

@@ -1,6 +1,6 @@
 """Submission pages: what an author says, what was measured, and how to measure it again.
 
-Imports pandas through figures; never torch.
+Imports the figures; never torch.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Board of the unlearning track: a protocol's submissions, ranked and worded, with their chart and matrices.
 
-Imports pandas through figures; never torch.
+Imports the figures; never torch.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -82,7 +82,7 @@ def build_board(sources: Sources, protocol: UnlearningProtocol) -> UnlearningBoa
 def board_context(sources: Sources, protocol: UnlearningProtocol) -> UnlearningBoardContext:
     """Gather a protocol's board with its chart and matrices."""
     board = build_board(sources, protocol)
-    shown = ((entry, entry.shown(protocol)) for entry in sources.unlearning_entries)
+    shown = ((entry, entry.shown(protocol)) for entry in sources.unlearning_naming(protocol))
     results = {entry.slug: stored.result for entry, stored in shown if stored is not None}
     return UnlearningBoardContext(
         path=f"unlearning/{protocol.id}/index.html",
@@ -108,7 +108,7 @@ def _ordered(sources: Sources, protocol: UnlearningProtocol, places: Mapping[str
         anchor = anchors.get(entry.anchor(protocol) or "", len(anchors))
         return (roles[entry.role], order.get(entry.slug, len(order)), anchor, entry.slug)
 
-    return sorted((entry for entry in sources.unlearning_entries if entry.belongs_on(protocol)), key=key)
+    return sorted((entry for entry in sources.unlearning_naming(protocol) if entry.belongs_on(protocol)), key=key)
 
 
 def _row(entry: UnlearningEntry, protocol: UnlearningProtocol, places: Mapping[str, Place]) -> UnlearningRow:
@@ -122,8 +122,8 @@ def _row(entry: UnlearningEntry, protocol: UnlearningProtocol, places: Mapping[s
     seeds = shared_seeds(result, protocol) if result else 0
     return UnlearningRow(
         slug=entry.slug,
-        name=entry.manifest.method.name,
-        family=UNLEARNING_FAMILY_WORDS[entry.manifest.method.family],
+        name=entry.name,
+        family=UNLEARNING_FAMILY_WORDS[entry.filed.family],
         role=entry.role,
         anchor=ANCHOR_WORDS[anchor] if anchor else "",
         rank=place.text if place else "",

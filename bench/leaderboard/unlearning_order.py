@@ -1,15 +1,14 @@
 """Order: which unlearners come first, from what was measured. Worst cases, the accuracy rule, verdicts and ranks.
 
-Imports pandas through ranking, the records and plain statistics; never torch.
+Imports the ranking, the records and plain statistics; never torch.
 """
 
 from dataclasses import dataclass
-
-import pandas as pd
+from functools import lru_cache
 
 from bench.leaderboard.families import Family, all_pairs
 from bench.leaderboard.frame import seeds_of
-from bench.leaderboard.ranking import Standing, letter, rank
+from bench.leaderboard.ranking import SeedTable, Standing, letter, rank
 from bench.leaderboard.sources import Sources, UnlearningEntry, remembered
 from bench.leaderboard.unlearning_contexts import Verdict
 from bench.leaderboard.wording import MINUS, STATUS_WORDS, probe_words
@@ -85,7 +84,13 @@ def _worst(result: Result, protocol: UnlearningProtocol, key: str, *, sign: floa
     # Kits of one seed are the same for every submission, so that the worst case can be compared seed by seed.
     values = [sign * max(sign * value for value in row) for row in zip(*found.values(), strict=False)]
     probe = max(found, key=lambda label: sign * sum(found[label]) / len(found[label]))
-    return WorstCase(summarize(key, "worst", values), probe)
+    return WorstCase(_summary(key, tuple(values)), probe)
+
+
+@lru_cache(maxsize=4096)
+def _summary(key: str, values: tuple[float, ...]) -> Measurement:
+    """Sum values up once: a board asks for the worst case of each of its results several times."""
+    return summarize(key, "worst", values)
 
 
 def keeps_accuracy(result: Result, protocol: UnlearningProtocol) -> bool | None:
@@ -104,8 +109,8 @@ def standings(sources: Sources, protocol: UnlearningProtocol) -> dict[str, Place
     """
     places: dict[str, Place] = {}
     used = 0
-    for keeps, values in ranked_values(sources, protocol).items():
-        before, ranked = len(places), rank(values, lower_is_better=True, resolution=RESOLUTION)
+    for keeps, table in ranked_values(sources, protocol).items():
+        before, ranked = len(places), rank(table, lower_is_better=True, resolution=RESOLUTION)
         letters = list(dict.fromkeys(name for standing in ranked for name in standing.groups.split()))
         renamed = {name: letter(used + position) for position, name in enumerate(letters)}
         for standing in ranked:
@@ -115,20 +120,20 @@ def standings(sources: Sources, protocol: UnlearningProtocol) -> dict[str, Place
     return places
 
 
-def ranked_values(sources: Sources, protocol: UnlearningProtocol) -> dict[bool, pd.DataFrame]:
-    """Return what each group is ranked by, a row a seed, a column an entry; first those that keep accuracy (True)."""
+def ranked_values(sources: Sources, protocol: UnlearningProtocol) -> dict[bool, SeedTable]:
+    """Return what each group is ranked by, entries by slug; first those that keep accuracy (True)."""
     return sources.memory.at_hand(f"ranked {protocol.id}", lambda: _ranked_values(sources, protocol))
 
 
-def _ranked_values(sources: Sources, protocol: UnlearningProtocol) -> dict[bool, pd.DataFrame]:
+def _ranked_values(sources: Sources, protocol: UnlearningProtocol) -> dict[bool, SeedTable]:
     groups: dict[bool, dict[str, Measurement]] = {True: {}, False: {}}
-    for entry in sources.unlearning_entries:
+    for entry in sources.unlearning_naming(protocol):
         found = ranked_distance(entry, protocol)
         stored = entry.shown(protocol)
         if found is not None and stored is not None:
             groups[bool(keeps_accuracy(stored.result, protocol))][entry.slug] = found
     return {
-        keeps: pd.DataFrame({slug: pd.Series(item.per_seed, dtype=float) for slug, item in sorted(found.items())})
+        keeps: SeedTable.of({slug: dict(enumerate(item.per_seed or ())) for slug, item in sorted(found.items())})
         for keeps, found in groups.items()
     }
 
@@ -136,9 +141,7 @@ def _ranked_values(sources: Sources, protocol: UnlearningProtocol) -> dict[bool,
 def families(sources: Sources, protocol: UnlearningProtocol) -> list[Family]:
     """Test the pairs of each group that has two entries or more; pairs of different groups are told apart by rule."""
     found = ranked_values(sources, protocol).values()
-    return [
-        all_pairs(values.to_numpy(dtype=float), resolution=RESOLUTION) for values in found if len(values.columns) > 1
-    ]
+    return [all_pairs(table.values, resolution=RESOLUTION) for table in found if len(table.names) > 1]
 
 
 def ranked_distance(entry: UnlearningEntry, protocol: UnlearningProtocol) -> Measurement | None:

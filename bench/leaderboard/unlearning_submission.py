@@ -1,6 +1,6 @@
 """Submission pages of the unlearning track: what is left of each poison, who says so, and how to measure it again.
 
-Imports pandas through figures and plain statistics; never torch.
+Imports the figures and plain statistics; never torch.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

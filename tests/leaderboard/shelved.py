@@ -7,7 +7,7 @@ from typing import Any
 
 from manifest_factory import make_manifest
 
-from bench.leaderboard.shelf import Head, Shelved
+from bench.leaderboard.shelf import Filed, Head, Shelved
 from bench.leaderboard.sources import Entry, UnlearningEntry
 from bench.records import canonical_bytes
 from bench.results import Result, Run, result_bytes
@@ -60,12 +60,12 @@ def in_memory(result: Result, *runs: Run, slug: str = "fog", withdrawn: bool = F
 def entry_in_memory(slug: str, *stored: InMemory, **manifest: Any) -> Entry:
     """A UE submission that owns those results which measured what its manifest pins."""
     made = make_manifest(slug, **manifest)
-    return Entry(Path("submissions") / slug, made, _held(made, stored), UNWRITTEN)
+    return Entry(Path("submissions") / slug, Filed.of(made), _held(made, stored), UNWRITTEN)
 
 
 def unlearner_in_memory(manifest: UnlearningManifest, *stored: InMemory) -> UnlearningEntry:
     """A submission of the unlearning track that owns those results which measured what its manifest pins."""
-    return UnlearningEntry(Path("submissions") / manifest.slug, manifest, _held(manifest, stored), UNWRITTEN)
+    return UnlearningEntry(Path("submissions") / manifest.slug, Filed.of(manifest), _held(manifest, stored), UNWRITTEN)
 
 
 def known_by(item: Any, day: str) -> Any:

@@ -17,6 +17,7 @@ from unlearning_factory import Left, make_checkpoint_result, write_unlearner
 from bench.errors import CorruptResult, UsageProblem
 from bench.leaderboard import crew, shelf
 from bench.leaderboard.building import build_files, render_site, stale_files
+from bench.leaderboard.exports import parquet
 from bench.leaderboard.publishing import LISTING
 from bench.leaderboard.sources import read_sources
 from bench.protocol import Protocol
@@ -234,6 +235,49 @@ def test_files_that_nobody_touched_are_not_opened_again(load: Load, monkeypatch:
     another_result(load)
     load.render()
     assert opened == ["load-0004"]
+
+
+def test_what_boards_found_outlives_renderings_that_need_none_of_it(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load.render()
+    assert load.render() == 0
+    gathered: list[str] = []
+    rows = parquet._rows
+    monkeypatch.setattr(parquet, "_rows", lambda sources, board: gathered.append(board.id) or rows(sources, board))
+    another_checkpoint(load)
+    load.render()
+    assert gathered == [load.unlearning[0].id]
+
+
+def test_what_was_found_about_a_board_that_is_gone_is_forgotten(load: Load) -> None:
+    load.render()
+    gone = load.ue[0].id
+    fewer = Load(load.root, {name: item for name, item in load.protocols.items() if name != gone})
+    folders = list((load.root / ".bench/site/memory").glob("*/*"))
+    assert {folder.name for folder in folders} == set(load.protocols)
+    fewer.render()
+    assert {folder.name for folder in folders if folder.exists()} == set(fewer.protocols)
+
+
+def test_a_memory_that_the_disk_damaged_is_not_believed(load: Load) -> None:
+    load.render()
+    for path in (load.root / ".bench/site/memory").rglob("*.json"):
+        content = path.read_bytes()
+        path.write_bytes(content[:-9] + bytes(byte ^ 1 for byte in content[-9:]))
+    another_result(load)
+    load.render()
+    assert stale_files(load.root, load.out, protocols=load.protocols) == []
+
+
+def test_days_that_a_history_left_are_forgotten(load: Load) -> None:
+    load.render()
+    days = load.root / ".bench/site/memory"
+    before = {path.name for path in days.glob(f"*/{load.ue[0].id}/ranks of a day/*")}
+    shutil.rmtree(load.root / "submissions/load-0005")
+    load.render()
+    after = {path.name for path in days.glob(f"*/{load.ue[0].id}/ranks of a day/*")}
+    assert after < before
 
 
 def test_a_change_that_keeps_size_and_time_of_a_file_is_seen(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:

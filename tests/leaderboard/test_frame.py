@@ -1,11 +1,13 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from factories import CLEAN, Found, make_result, make_run, write_board, write_submission
 from protocol_factory import HEX, make_protocol
 
+from bench.leaderboard.board import ranked_values
 from bench.leaderboard.exports.table import board_table
-from bench.leaderboard.frame import learnable_counts, sal_rows, seed_frame, shown_results, wide_frame
+from bench.leaderboard.frame import learnable_counts, sal_rows
 from bench.leaderboard.sources import read_sources
 
 PRIMARY = "resnet-narrow/none"
@@ -22,14 +24,15 @@ def test_a_board_table_has_a_value_for_each_shown_measurement(tmp_path: Path) ->
     assert found.low == pytest.approx(0.105 - 4.302653 * 0.005 / 3**0.5, abs=1e-6)  # t(2, 0.975) = 4.302653
 
 
-def test_wide_frame_leaves_seeds_that_were_not_run_open(tmp_path: Path) -> None:
+def test_what_a_board_ranks_by_leaves_seeds_that_were_not_run_open(tmp_path: Path) -> None:
     protocol = make_protocol()
     write_submission(tmp_path, "fog", results=[(make_result(protocol), make_run())])
     write_submission(tmp_path, "mist", results=[(make_result(protocol, tier="quick"), make_run())])
     sources = read_sources(tmp_path, protocols={protocol.id: protocol})
-    wide = wide_frame(seed_frame(shown_results(sources, protocol)), metric="test_accuracy", condition=PRIMARY)
-    assert wide["fog"].tolist() == [0.96, 0.97, 0.965]
-    assert wide["mist"].notna().tolist() == [True, False, False]
+    table = ranked_values(sources, protocol)
+    assert table.names == ("fog", "mist")
+    assert table.values[:, 0].tolist() == [0.96, 0.97, 0.965]
+    assert np.isfinite(table.values[:, 1]).tolist() == [True, False, False]
 
 
 def test_learnable_counts_are_of_layers_above_the_threshold_of_the_same_seed() -> None:

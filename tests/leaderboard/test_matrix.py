@@ -11,7 +11,7 @@ from bench.leaderboard.board import board_context
 from bench.leaderboard.contexts import BoardContext, Matrix
 from bench.leaderboard.defended_pages import defenses_contexts, networks_contexts
 from bench.leaderboard.environment import Renderer, static_assets
-from bench.leaderboard.frame import seed_frame, shown_results
+from bench.leaderboard.frame import per_seed
 from bench.leaderboard.matrix import LEVELS
 from bench.leaderboard.overview import build_overview
 from bench.leaderboard.page_contexts import DefensesContext
@@ -112,9 +112,10 @@ def test_the_board_shows_worst_case_and_published_search_with_its_seeds(page: Bo
 
 
 def test_the_published_search_belongs_to_the_seeds_that_ran_it(wide: Wide) -> None:
-    frame = seed_frame(shown_results(wide.sources, wide.protocol))
-    chosen = frame[(frame["metric"] == "ud_official") & (frame["slug"] == "tap-wide")]
-    assert chosen["seed"].tolist() == [1, 2]
+    stored = next(entry.shown(wide.protocol) for entry in wide.sources.entries if entry.slug == "tap-wide")
+    assert stored is not None
+    found = (per_seed(stored.result, "ud_official", asked.label) for asked in stored.result.subject.conditions)
+    assert [list(values) for values in found if values] == [[1, 2]]
 
 
 def test_an_overview_has_every_condition_by_network(wide: Wide) -> None:

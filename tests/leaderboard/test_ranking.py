@@ -1,19 +1,22 @@
 from string import ascii_uppercase
 
 import numpy as np
-import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.leaderboard.ranking import common_seeds, rank, rank_text, tie_groups
+from bench.leaderboard.ranking import SeedTable, rank, rank_text, tie_groups
 
 NAN = float("nan")
 LOW = [0.10, 0.11, 0.13, 0.12, 0.10, 0.11]
 HIGH = [0.90, 0.92, 0.91, 0.90, 0.93, 0.91]
 
 
+def table_of(columns: dict[str, list[float]]) -> SeedTable:
+    return SeedTable(tuple(columns), np.array(list(columns.values())).T)
+
+
 def ranks(columns: dict[str, list[float]], *, lower: bool = True) -> dict[str, tuple[int, int, str]]:
-    standings = rank(pd.DataFrame(columns), lower_is_better=lower, resolution=0.001)
+    standings = rank(table_of(columns), lower_is_better=lower, resolution=0.001)
     return {standing.slug: (standing.best, standing.worst, standing.groups) for standing in standings}
 
 
@@ -83,13 +86,27 @@ def test_tie_groups_do_not_repeat_a_run_inside_a_longer_one() -> None:
 
 
 def test_an_empty_board_has_no_standings() -> None:
-    assert rank(pd.DataFrame(), lower_is_better=True, resolution=0.001) == []
-    assert common_seeds(pd.DataFrame()) == 0
+    assert rank(SeedTable.of({}), lower_is_better=True, resolution=0.001) == []
+    assert SeedTable.of({}).common_seeds == 0
+
+
+def test_a_table_has_a_row_for_each_seed_and_nothing_where_one_was_not_run() -> None:
+    table = SeedTable.of({"fog": {2: 0.5, 0: 0.25}, "mist": {1: 1.0, 2: 2.0}})
+    assert table.names == ("fog", "mist")
+    assert np.array_equal(table.values, [[0.25, NAN], [NAN, 1.0], [0.5, 2.0]], equal_nan=True)
+    assert table.means.tolist() == [0.375, 1.5]
+    assert table.common_seeds == 1
+
+
+def test_means_do_not_depend_on_the_order_of_seeds() -> None:
+    # Added from the left, 0.1 + 0.2 + 0.3 and 0.3 + 0.2 + 0.1 differ in the last digit.
+    table = table_of({"a": [0.1, 0.2, 0.3], "b": [0.3, 0.2, 0.1]})
+    assert table.means[0] == table.means[1]
 
 
 def test_rank_text_is_an_interval_only_where_ranks_differ() -> None:
-    first, second = rank(pd.DataFrame({"a": [0.1], "b": [0.2]}), lower_is_better=True, resolution=0.001)
-    alone = rank(pd.DataFrame({"a": [0.1]}), lower_is_better=True, resolution=0.001)[0]
+    first, second = rank(table_of({"a": [0.1], "b": [0.2]}), lower_is_better=True, resolution=0.001)
+    alone = rank(table_of({"a": [0.1]}), lower_is_better=True, resolution=0.001)[0]
     assert (rank_text(first), rank_text(second), rank_text(alone)) == ("1 to 2", "1 to 2", "1")
 
 
@@ -122,11 +139,13 @@ def test_identical_entries_share_rank_and_group(columns: list[list[float]], whic
 def test_a_hundred_shufflings_of_a_board_give_equal_standings() -> None:
     generator = np.random.default_rng(7)
     values = generator.normal(0.3, 0.02, (8, 12)) + 0.03 * (np.arange(12) // 2)
-    table = pd.DataFrame(values, columns=[f"m{index}" for index in range(12)])
+    table = SeedTable(tuple(f"m{index}" for index in range(12)), values)
     first = rank(table, lower_is_better=True, resolution=1 / 360)
     assert len({standing.best for standing in first}) > 3
     for _ in range(100):
-        shuffled = table.iloc[generator.permutation(8), generator.permutation(12)]
+        order = generator.permutation(12)
+        names = tuple(table.names[index] for index in order)
+        shuffled = SeedTable(names, values[np.ix_(generator.permutation(8), order)])
         assert [
             (item.slug, item.best, item.worst, item.groups)
             for item in rank(shuffled, lower_is_better=True, resolution=1 / 360)

@@ -56,11 +56,11 @@ def board_bibtex(sources: Sources, table: BoardTable) -> bytes:
 
     Keys are made here, from slugs and identifiers, so that none is used twice.
     """
-    manifests = {entry.slug: entry.manifest for entry in sources.submissions}
+    entries = {entry.slug: entry for entry in sources.naming(table.protocol)}
     parts = [_entry(f"board-{table.protocol.id}", _board(table))]
     for row in sorted(table.rows, key=lambda row: row.slug):
         if row.stored:
-            parts += _submission(manifests[row.slug])
+            parts += _submission(entries[row.slug].manifest)
     parts += [_entry(f"arxiv-{number}", _preprint(number)) for number in arxiv_numbers(table)]
     return "\n".join(parts).encode()
 

@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, fields
+from operator import attrgetter
 
 from bench.leaderboard.exports.table import BoardTable, TableRow
 from bench.leaderboard.reported import ReportedFigure, figures_of, load_reported
@@ -27,7 +28,7 @@ def board_csv(table: BoardTable) -> bytes:
     starts with an apostrophe; so does one that starts with an apostrophe.
     """
     rows = sorted(table.rows, key=lambda row: row.slug)
-    lines = (map(cell, line) for row in rows for line in _lines(table, row))
+    lines = (line for row in rows for line in _lines(table, row))
     return _csv((*ENTRY_COLUMNS, *VALUE_COLUMNS, *PLACE_COLUMNS), lines)
 
 
@@ -47,17 +48,17 @@ def cell(value: object) -> str:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def _lines(table: BoardTable, row: TableRow) -> Iterator[tuple[object, ...]]:
+def _lines(table: BoardTable, row: TableRow) -> Iterator[tuple[str, ...]]:
     place = row.place
     ranks = (place.best, place.worst, " ".join(place.ties)) if place else ("", "", "")
     keeps = "" if place is None or place.keeps is None else str(place.keeps).lower()
     result = row.stored.head.name if row.stored else ""
+    # The same in every line of a row: most cells of a board.
+    first = tuple(map(cell, (table.protocol.id, row.slug, row.role, row.tier, result, row.attempt)))
+    last = tuple(map(cell, (*ranks, keeps, row.replication, row.name)))
+    values_in = attrgetter(*VALUE_COLUMNS)
     for value in row.values:
-        yield (
-            *(table.protocol.id, row.slug, row.role, row.tier, result, row.attempt),
-            *(getattr(value, column) for column in VALUE_COLUMNS),
-            *(*ranks, keeps, row.replication, row.name),
-        )
+        yield (*first, *map(cell, values_in(value)), *last)
 
 
 def _csv(header: Iterable[str], lines: Iterable[Iterable[str]]) -> bytes:

@@ -30,7 +30,9 @@ from bench.leaderboard.exports.summary import BoardSummary, summarize_board
 from bench.leaderboard.exports.table import BoardTable, board_table
 from bench.leaderboard.feed import feed_files
 from bench.leaderboard.history import board_histories, ranked_values
+from bench.leaderboard.outlines import ue_outline, unlearning_outline
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
+from bench.protocol import Protocol
 from bench.unlearning_protocol import AnyProtocol
 
 
@@ -42,6 +44,7 @@ def board_files(sources: Sources, protocol: AnyProtocol) -> dict[str, bytes]:
     # Remembered for what is made from all boards.
     parquet.board_measurements(sources, protocol)
     ranked_values(sources, protocol)
+    ue_outline(sources, protocol) if isinstance(protocol, Protocol) else unlearning_outline(sources, protocol)
     return {**files, **board_badges(table)}
 
 
@@ -56,7 +59,8 @@ def board_summary(sources: Sources, protocol: AnyProtocol) -> BoardSummary:
 
 
 def _recall(sources: Sources, protocol: AnyProtocol, work_out: Callable[[], BoardSummary]) -> BoardSummary:
-    found: BoardSummary = sources.memory.recall("summary", sources.state(protocol), BoardSummary, work_out)
+    place = f"{protocol.id}/summary"
+    found: BoardSummary = sources.memory.recall(place, sources.state(protocol), BoardSummary, work_out)
     return found
 
 

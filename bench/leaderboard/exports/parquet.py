@@ -1,11 +1,14 @@
 """Parquet: every measurement of every protocol, seed by seed, in one file.
 
-Imports pyarrow inside the functions, because it is slow to import; never torch.
+Imports pyarrow inside the functions, because it is slow to import; never torch. Columns are made from buffers, for
+`pyarrow.array` imports pandas wherever it is installed, which takes longer than all the rest.
 """
 
-import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bench.leaderboard.frame import OFFICIAL_METRICS, seeds_of
 from bench.leaderboard.sources import Sources, remembered
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 PATH = "downloads/measurements.parquet"
 
 TEXTS = ("track", "protocol", "slug", "name", "role", "tier", "result", "condition", "metric", "status", "reason")
+TRUTHS = ("shown", "primary")
 COLUMNS = {
     "track": "ue or unlearning",
     "protocol": "id of the protocol",
@@ -47,20 +51,21 @@ def measurements_parquet(sources: Sources) -> bytes:
     import pyarrow as pa  # noqa: PLC0415 - slow to import, and only this file needs it
 
     ordered = sorted(sources.all_protocols, key=lambda protocol: protocol.id)
-    parts = [pa.ipc.open_stream(base64.b64decode(board_measurements(sources, item))).read_all() for item in ordered]
+    parts = [pa.ipc.open_stream(board_measurements(sources, item)).read_all() for item in ordered]
     whole = pa.concat_tables(parts).unify_dictionaries() if parts else _table([])
     return _written(whole)
 
 
 @remembered
-def board_measurements(sources: Sources, protocol: AnyProtocol) -> str:
-    """Return the measurements of all results of one protocol, as an Arrow stream in Base64."""
+def board_measurements(sources: Sources, protocol: AnyProtocol) -> bytes:
+    """Return the measurements of all results of one protocol, as an Arrow stream."""
     import pyarrow as pa  # noqa: PLC0415
 
     table, sink = _table(list(_rows(sources, protocol))), pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
-    return base64.b64encode(sink.getvalue()).decode()
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def _written(table: "pa.Table") -> bytes:
@@ -93,20 +98,47 @@ def _table(rows: list[tuple[Any, ...]]) -> "pa.Table":
     import pyarrow as pa  # noqa: PLC0415
 
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(COLUMNS)
-    types = {"shown": pa.bool_(), "primary": pa.bool_(), "seed": pa.int32(), "value": pa.float64()}
-    arrays = {
-        name: pa.array(column, pa.string()).dictionary_encode() if name in TEXTS else pa.array(column, types[name])
-        for name, column in zip(COLUMNS, columns, strict=True)
-    }
-    return pa.table(arrays)
+    arrays = [
+        _texts(column) if name in TEXTS else _plain(name, column) for name, column in zip(COLUMNS, columns, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, names=list(COLUMNS))
+
+
+def _texts(column: Sequence[str]) -> "pa.Array":
+    """Return texts as an array with a dictionary, in the order in which they come first."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    known = {text: index for index, text in enumerate(dict.fromkeys(column))}
+    encoded = [text.encode() for text in known]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    words = pa.Array.from_buffers(pa.string(), len(known), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])
+    places = pa.py_buffer(np.array([known[text] for text in column], dtype=np.int32))
+    return pa.DictionaryArray.from_buffers(pa.dictionary(pa.int32(), pa.string()), len(column), [None, places], words)
+
+
+def _plain(name: str, column: Sequence[Any]) -> "pa.Array":
+    """Return numbers or truths as an array; None is missing."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    if name in TRUTHS:
+        return pa.Array.from_buffers(pa.bool_(), len(column), [None, pa.py_buffer(_bits(column))])
+    kind, dtype = (pa.int32(), np.int32) if name == "seed" else (pa.float64(), np.float64)
+    missing = [item is None for item in column]
+    present = pa.py_buffer(_bits([item is not None for item in column])) if any(missing) else None
+    content = np.array([0 if item is None else item for item in column], dtype=dtype)
+    return pa.Array.from_buffers(kind, len(column), [present, pa.py_buffer(content)])
+
+
+def _bits(truths: Sequence[bool]) -> NDArray[np.uint8]:
+    return np.packbits(np.array(truths, dtype=np.bool_), bitorder="little")
 
 
 def _rows(sources: Sources, protocol: AnyProtocol) -> Iterator[tuple[Any, ...]]:
     found = []
-    for entry in sources.submissions:
+    for entry in sources.naming(protocol):
         for stored in entry.results:
             if stored.head.protocol == protocol.id:
-                place = (entry.manifest.track, protocol.id, entry.slug, entry.manifest.method.name, entry.role)
+                place = (entry.filed.track, protocol.id, entry.slug, entry.name, entry.role)
                 found.append(((*place, stored.head.tier, stored.head.name, stored is entry.shown(protocol)), stored))
     for head, stored in sorted(found, key=lambda pair: pair[0][1:7]):
         yield from (line for item in _ordered(stored.result) for line in _lines(head, stored.result, item))

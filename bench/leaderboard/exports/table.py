@@ -1,9 +1,9 @@
 """Table: a board as plain numbers, made once and written in every format. Rows stand in the order of the board's page.
 
-Imports pandas through the rankings and the records; never torch.
+Imports the rankings and the records; never torch.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -129,15 +129,13 @@ def board_table(sources: Sources, protocol: AnyProtocol) -> BoardTable:
     """Rank a protocol's submissions and gather what every export of the board needs."""
     if isinstance(protocol, Protocol):
         condition, places = protocol.primary.label, _ue_places(sources, protocol)
-        found: Iterable[Entry | UnlearningEntry] = sources.entries
     else:
         condition = WORST
         places = {
             slug: Place(place.best, place.worst, tuple(place.ties.split()), place.keeps)
             for slug, place in unlearning_standings(sources, protocol).items()
         }
-        found = sources.unlearning_entries
-    rows = [_row(entry, protocol, places) for entry in found if entry.belongs_on(protocol)]
+    rows = [_row(entry, protocol, places) for entry in sources.naming(protocol) if entry.belongs_on(protocol)]
     order = {slug: position for position, slug in enumerate(places)}
     rows.sort(key=lambda row: (_group(row), *_within(row, order)))
     shown = {row.slug: row.stored for row in rows if row.stored}
@@ -209,7 +207,7 @@ def _row(entry: Entry | UnlearningEntry, protocol: AnyProtocol, places: Mapping[
     same = [item for item in entry.results if stored and item.head.key == stored.head.key]
     return TableRow(
         slug=entry.slug,
-        name=entry.manifest.method.name,
+        name=entry.name,
         role=entry.role,
         place=places.get(entry.slug),
         score=score_of(stored, protocol) if stored else None,
