@@ -16,7 +16,7 @@ from typing import ClassVar
 from bench.errors import ControlOutOfBand
 from bench.leaderboard import drawing
 from bench.leaderboard.canaries import out_of_band
-from bench.leaderboard.crew import WORTH_A_CREW, rare_collections, spread, stays_to_the_end
+from bench.leaderboard.crew import rare_collections, spread, stays_to_the_end
 from bench.leaderboard.environment import Renderer, source_files, static_assets
 from bench.leaderboard.pages import SCOPES, Scope, Unit, named_paths, units
 from bench.leaderboard.publishing import Publisher, differences, publisher_of
@@ -24,8 +24,8 @@ from bench.leaderboard.sources import Sources, protocol_digest, read_sources
 from bench.records import canonical_bytes
 from bench.unlearning_protocol import AnyProtocol
 
-RESULTS_A_TASK = 5
-"""Results that are as much work as what a crew counts by."""
+WORTH_A_CREW = 300
+"""Results on the pages to make, below which a crew that has to read all of them first costs more than it saves."""
 
 Protocols = Mapping[str, AnyProtocol] | None
 LIBRARIES = ("altair", "jinja2", "markdown-it-py", "numpy", "pyarrow", "pydantic", "scipy", "vl-convert-python")
@@ -151,7 +151,7 @@ class Workshop:
         peers = max((scopes.count(self.units[name].scope) for name in names[:1]), default=1)
         # A board is as much work as the results on it: few names can be worth a crew.
         results = sum(len(entry.results) for entry in self.sources.submissions) * len(names) // peers
-        worth_it = len(names) > 1 and results >= RESULTS_A_TASK * WORTH_A_CREW
+        worth_it = len(names) > 1 and results >= WORTH_A_CREW
         return spread(_make, names, prepare=self.reopen, alone=self._make, worth_it=worth_it)
 
     def _make(self, name: str) -> Mapping[str, bytes]:

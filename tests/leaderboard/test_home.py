@@ -98,14 +98,14 @@ def test_the_distance_is_read_against_one(sources: Sources, distance: tuple[floa
     assert meaning in " ".join(found)
 
 
-def test_methods_of_one_short_name_are_named_in_full(tmp_path: Path) -> None:
+def test_methods_of_one_short_name_are_told_apart_by_what_differs(tmp_path: Path) -> None:
     protocol = make_protocol()
     for slug, name in (("a-one", "EM (sample-wise)"), ("b-two", "EM (class-wise)"), ("c-three", "Fog (thick)")):
         write_submission(
             tmp_path, slug, name=name, results=[(make_result(protocol, Found((0.1, 0.2, 0.3))), make_run())]
         )
     board = build_board(read_sources(tmp_path, protocols={protocol.id: protocol}), protocol)
-    assert labels(board) == {"a-one": "EM (sample-wise)", "b-two": "EM (class-wise)", "c-three": "Fog"}
+    assert labels(board) == {"a-one": "EM, sample-wise", "b-two": "EM, class-wise", "c-three": "Fog"}
 
 
 def cautions(root: Path, **methods: Left) -> str:

@@ -153,13 +153,13 @@ def test_every_heat_level_is_read_with_ease_and_in_gray() -> None:
         assert min(steps) > 0
 
 
-def test_two_submissions_of_one_short_name_keep_their_slugs(tmp_path: Path) -> None:
+def test_two_submissions_of_one_short_name_are_told_apart(tmp_path: Path) -> None:
     protocol = make_protocol()
     for slug in ("fog", "mist"):
         result = make_result(protocol, Found((0.1, 0.11, 0.12)), digest=HEX)
         write_submission(tmp_path, slug, name=f"Veil ({slug})", results=[(result, make_run())])
     page = defenses_contexts(read_sources(tmp_path, protocols={protocol.id: protocol}), protocol)[0]
-    assert [row.name for row in page.matrices[0].rows] == ["fog", "mist"]
+    assert [row.name for row in page.matrices[0].rows] == ["Veil, fog", "Veil, mist"]
 
 
 def test_the_page_by_defense_links_the_meaning_of_its_matrices(built: Built) -> None:
