@@ -24,7 +24,7 @@ from bench.leaderboard.sources import Sources, protocol_digest, read_sources
 from bench.records import canonical_bytes
 from bench.unlearning_protocol import AnyProtocol
 
-WORTH_A_CREW = 300
+RESULTS_WORTH_A_CREW = 300
 """Results on the pages to make, below which a crew that has to read all of them first costs more than it saves."""
 
 Protocols = Mapping[str, AnyProtocol] | None
@@ -151,7 +151,7 @@ class Workshop:
         peers = max((scopes.count(self.units[name].scope) for name in names[:1]), default=1)
         # A board is as much work as the results on it: few names can be worth a crew.
         results = sum(len(entry.results) for entry in self.sources.submissions) * len(names) // peers
-        worth_it = len(names) > 1 and results >= WORTH_A_CREW
+        worth_it = len(names) > 1 and results >= RESULTS_WORTH_A_CREW
         return spread(_make, names, prepare=self.reopen, alone=self._make, worth_it=worth_it)
 
     def _make(self, name: str) -> Mapping[str, bytes]:
