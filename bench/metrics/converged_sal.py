@@ -6,22 +6,24 @@ Where the loss has vanished, its gradient tells which image is hardest now, not 
 reach: there are many local maxima, and restarts at random miss the highest. The margins of the hardest images, taken
 as linear in the layer's weights, say which of them can fall inside the ball, alone or together; that costs one pass
 over these images for all layers, and its best answers are where the ascent begins.
+
+All layers are searched at the same time: each search asks for losses, and `bench.metrics.tails` answers all of them
+in one pass.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.fx.experimental.optimization import fuse
-from torch.fx.proxy import TraceError
 from torch.nn import functional as F
 
 from bench.errors import SearchDiverged
-from bench.metrics.sal import LayerLearnability, Search, Staged, frozen, holds, layer_weights, search_ball
-from bench.metrics.sphere_ascent import Ascent, Objective, Summit, climb
+from bench.metrics.hard_images import Hard, hard_images, linear_starts
+from bench.metrics.sal import LayerLearnability, Search, frozen, layer_weights, search_ball
+from bench.metrics.sphere_ascent import Ascent, Climb
+from bench.metrics.tails import Answer, Question, Tails, cut
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Convergence:
     ascent: Ascent = field(default_factory=Ascent)
     starts: int = 4
     hardest: int = 24
-    heavy: int = 64
+    heavy: int = 32
     trial: Ascent = field(default_factory=lambda: Ascent(tolerance=2e-2, steps=8))
     saturated: float = 0.03
 
@@ -48,63 +50,38 @@ BENT = 1.5
 THOROUGH = Convergence(Ascent(1e-4, 60), starts=8, hardest=64, heavy=1 << 30, trial=Ascent(1e-3, 30))
 """Several times as much work, for comparisons."""
 
-
-class Hard(NamedTuple):
-    """The linear model of some images: margins (M,) and their gradients for every layer, name -> (M, weights)."""
-
-    margins: Tensor
-    gradients: dict[str, Tensor]
-
-
-@dataclass
-class _Layer:
-    """The loss as a function of one weight, from the activations below its stage.
-
-    inputs: of the stage, (N, ...). total: images that the sum of losses is divided by. images: counted passes.
-    """
-
-    stage: nn.Module
-    above: nn.Module
-    name: str
-    inputs: Tensor
-    labels: Tensor
-    total: int
-    chunk: int
-    images: int = 0
-
-    def loss_and_gradient(self, value: Tensor) -> tuple[float, Tensor]:
-        """Return the sum of losses over `total`, and its gradient, with the layer's weight replaced."""
-        loss, gradient = 0.0, torch.zeros_like(value)
-        for inputs, labels in zip(self.inputs.split(self.chunk), self.labels.split(self.chunk), strict=True):
-            variable = value.detach().requires_grad_(True)
-            logits = self.above(functional_call(self.stage, {self.name: variable}, (inputs,)))
-            part = F.cross_entropy(logits, labels, reduction="none").double().sum() / self.total
-            gradient += torch.autograd.grad(part, variable)[0]
-            loss += float(part.detach())
-        self.images += len(self.labels)
-        return loss, gradient
-
-    def only(self, chosen: Tensor) -> "_Layer":
-        """Return the same for some images, their losses still divided by the number of all."""
-        return _Layer(
-            self.stage, self.above, self.name, self.inputs[chosen], self.labels[chosen], self.total, self.chunk
-        )
+_Search = Generator[list[Question], list[Answer], float]
+"""What a layer's search is: it asks questions, is sent the answers, and returns SAL."""
 
 
 @dataclass(frozen=True)
 class _Probe:
-    """What all layers share: images, labels, the losses (N,) and the gradient of their mean at the weights."""
+    """What all layers share: images, labels and shares (N,), the weighed loss, and its gradient at the weights.
 
-    images: Tensor
-    labels: Tensor
+    losses: (N,), weighed. heavy: indices of the images with the largest ones.
+    """
+
     losses: Tensor
     gradients: dict[str, Tensor]
-    starts: dict[str, list[Tensor]]
     heavy: Tensor
+    hard: Hard | None
 
     @property
     def loss(self) -> float:
-        return float(self.losses.mean())
+        return float(self.losses.sum())
+
+
+@dataclass(frozen=True)
+class _Ball:
+    """Where a layer's search looks: changes of its weight up to a radius."""
+
+    layer: str
+    weight: Tensor
+    radius: float
+
+    def question(self, unit: Tensor, images: Tensor | None) -> Question:
+        """Ask for the loss at the boundary, in a direction of unit length."""
+        return Question(self.layer, self.weight + self.radius * unit, images)
 
 
 def measure_converged_sal(
@@ -113,13 +90,16 @@ def measure_converged_sal(
     labels: Tensor,
     *,
     epsilon: float,
+    shares: Tensor | None = None,
     search: Convergence | None = None,
-    chunk: int = 4096,
+    rows: int = 4096,
 ) -> LayerLearnability:
     """Measure SAL of every convolution and linear weight, the other weights held still.
 
     images: (N, C, H, W), float32, scale 0 to 1, un-augmented; labels: (N,) int64; both on the model's device.
-    epsilon: radius relative to each layer's Frobenius norm. chunk: images per pass; it matters for memory only.
+    epsilon: radius relative to each layer's Frobenius norm.
+    shares: (N,), what each image's loss is multiplied by; 1/N by default, so that the loss is their mean.
+    rows: largest number of images in a pass; it matters for memory only.
     The model is measured in eval mode and left exactly as it was; no random numbers are used. `gradients` counts
     evaluations on as many images as there are, fractions rounded up.
     Raises SearchDiverged where a loss is not finite.
@@ -127,126 +107,90 @@ def measure_converged_sal(
     """
     search = search or Convergence()
     weights = layer_weights(model)
-    values: dict[str, float] = {}
-    seen = len(labels)
+    if shares is None:
+        shares = torch.full((len(labels),), 1 / len(labels), device=labels.device)
+    shares = shares.double()
     with frozen(model):
-        probe = _look(model, weights, images, labels, epsilon, search, chunk)
-        for stage, above, inputs in _stages(model, images, chunk):
-            for name in [name for name, weight in weights.items() if holds(stage, weight)]:
-                local = next(label for label, parameter in stage.named_parameters() if parameter is weights[name])
-                layer = _Layer(stage, above, local, inputs, labels, len(labels), chunk)
-                values[name], passed = _search_layer(layer, weights[name].detach(), name, epsilon, probe, search)
-                seen += passed
+        probe = _look(model, weights, images, labels, shares, search, rows)
+        tails = cut(model, images, labels, shares, rows=rows)
+        searches = {
+            name: _search(
+                _Ball(name, weight.detach(), epsilon * float(torch.linalg.vector_norm(weight))), probe, tails, search
+            )
+            for name, weight in weights.items()
+        }
+        values = _answer(searches, tails)
+    seen = len(labels) + tails.passed
     return LayerLearnability(probe.loss, {name: values[name] for name in weights}, -(-seen // len(labels)))
 
 
-def linear_starts(margins: Tensor, gradients: Tensor, radius: float, keep: int, *, rounds: int = 25) -> list[Tensor]:
-    """Return directions (weights,) that lower the margins of some images most, the best first; at most `keep`.
-
-    margins: (M,), the logit of the label above that of the rival; gradients: (M, weights) of the margins.
-    The loss of the linear model is sum_i softplus(-(m_i + radius * a_i . u)). Its fixed point, u along minus the sum of
-    the gradients weighed by sigmoid(-margin), is iterated from every image alone and from all together; all of that
-    happens in the (M, M) inner products. Directions closer than a cosine of 0.9 to a better one are left out.
-    """
-    gram = gradients @ gradients.T
-    shares = torch.cat(
-        [torch.eye(len(margins), device=margins.device), torch.sigmoid(-margins)[None], torch.ones_like(margins)[None]]
-    )
-    for _ in range(rounds):
-        shares = torch.sigmoid(-_moved(margins, gram, shares, radius))
-        shares = shares / shares.amax(1, keepdim=True).clamp_min(1e-30)
-    order = F.softplus(-_moved(margins, gram, shares, radius)).sum(1).argsort(descending=True)
-    lengths = torch.einsum("ki,ij,kj->k", shares, gram, shares).clamp_min(1e-30).sqrt()
-    cosines = (shares @ gram @ shares.T / lengths[:, None] / lengths[None]).cpu()
-    chosen: list[int] = []
-    for index in order.tolist():
-        if len(chosen) < keep and all(float(cosines[index, other]) < 0.9 for other in chosen):
-            chosen.append(index)
-    return [-(shares[index] @ gradients) for index in chosen]
+def _answer(searches: dict[str, _Search], tails: Tails) -> dict[str, float]:
+    """Run searches side by side, all their questions in one pass after the other."""
+    found: dict[str, float] = {}
+    replies: dict[str, list[Answer] | None] = dict.fromkeys(searches)
+    while replies:
+        asked: dict[str, list[Question]] = {}
+        for name, reply in replies.items():
+            try:
+                asked[name] = next(searches[name]) if reply is None else searches[name].send(reply)
+            except StopIteration as end:
+                found[name] = end.value
+        answers = iter(tails.ask([question for questions in asked.values() for question in questions]))
+        replies = {name: [next(answers) for _ in questions] for name, questions in asked.items()}
+    return found
 
 
-def _moved(margins: Tensor, gram: Tensor, shares: Tensor, radius: float) -> Tensor:
-    """Return the margins (K, M) at the boundary, along minus the gradients weighed by each row of `shares` (K, M)."""
-    products = shares @ gram
-    lengths = (products * shares).sum(1, keepdim=True).clamp_min(1e-30).sqrt()
-    return margins - radius * products / lengths
-
-
-def hard_images(
-    model: nn.Module, weights: dict[str, nn.Parameter], images: Tensor, labels: Tensor, logits: Tensor, count: int
-) -> Hard:
-    """Return margins and their gradients for the images whose label leads by least.
-
-    The gradients of `count` images for all weights are held at once: count x weights x 4 bytes.
-    """
-    own = F.one_hot(labels, logits.shape[1]).bool()
-    rivals = logits.masked_fill(own, -torch.inf)
-    margins = logits[own] - rivals.amax(1)
-    chosen = margins.argsort()[:count]
-    rival = rivals[chosen].argmax(1)
-    sides = (F.one_hot(labels[chosen], logits.shape[1]) - F.one_hot(rival, logits.shape[1])).to(logits.dtype)
-    variables = {name: weight.detach().requires_grad_(True) for name, weight in weights.items()}
-    gradients: dict[str, list[Tensor]] = {name: [] for name in weights}
-    # One backward pass an image: a vectorized map takes seconds to start, which is as long as a small training.
-    for image, side in zip(images[chosen], sides, strict=True):
-        lead = (functional_call(model, variables, (image[None],))[0] * side).sum()
-        for name, slope in zip(variables, torch.autograd.grad(lead, list(variables.values())), strict=True):
-            gradients[name].append(slope.flatten())
-    return Hard(margins[chosen], {name: torch.stack(slopes) for name, slopes in gradients.items()})
-
-
-def _search_layer(
-    layer: _Layer, weight: Tensor, name: str, epsilon: float, probe: _Probe, search: Convergence
-) -> tuple[float, int]:
-    """Return SAL of one layer and how many images were passed."""
-    radius = epsilon * float(torch.linalg.vector_norm(weight))
-    if radius == 0:
-        return 0.0, 0
-    slope = probe.gradients[name]
-    if not bool(slope.any()):
-        # A loss that vanished in float32 has no gradient; rescaling the layer can still raise it.
-        slope = weight
-    start, passed = slope, 0
-    starts = probe.starts.get(name, [])
-    if starts:
-        some = layer.only(probe.heavy)
-        base = float(probe.losses[probe.heavy].sum()) / layer.total
-        start = _best(some, weight, radius, base, [*starts, slope], search.trial)
-        passed += some.images
-    found = climb(_change(layer, weight, radius, probe.loss), start, search.ascent).value
-    by_gradient = radius * float(torch.linalg.vector_norm(probe.gradients[name]))
-    if found < min(probe.loss, BENT * by_gradient):
-        fall = climb(_change(layer, weight, radius, probe.loss, sign=-1.0), -slope, search.ascent)
+def _search(ball: _Ball, probe: _Probe, tails: Tails, search: Convergence) -> _Search:
+    """Search one ball for the largest change of the loss."""
+    if ball.radius == 0:
+        return 0.0
+    gradient = probe.gradients[ball.layer]
+    # A loss that vanished in float32 has no gradient; rescaling the layer can still raise it.
+    start = slope = gradient if bool(gradient.any()) else ball.weight
+    if probe.hard is not None:
+        directions = linear_starts(probe.hard, ball.layer, ball.radius, search.starts)
+        trials = [Climb(direction.view_as(slope), search.trial) for direction in directions if bool(direction.any())]
+        start = yield from _ascend(ball, [*trials, Climb(slope, search.trial)], probe, images=probe.heavy)
+    last = Climb(start, search.ascent)
+    yield from _ascend(ball, [last], probe)
+    found, promised = last.value, ball.radius * float(torch.linalg.vector_norm(gradient))
+    if found < min(probe.loss, BENT * promised):
+        fall = Climb(-slope, search.ascent)
+        yield from _ascend(ball, [fall], probe, sign=-1.0)
         found = max(found, fall.value)
-    if found < min(probe.loss, by_gradient):
+    if found < min(probe.loss, promised):
         # Neither way it keeps its slope up to the boundary: the largest change may lie inside the ball.
-        found = max(found, _inside(layer, weight, radius, probe, name, search.ascent))
-    return found, passed + layer.images
+        found = max(found, _inside(ball, probe, tails, search.ascent))
+    return found
 
 
-def _best(layer: _Layer, weight: Tensor, radius: float, base: float, starts: list[Tensor], settings: Ascent) -> Tensor:
-    """Return the direction that the best of several ascents ends in."""
-    best: Summit | None = None
-    for start in starts:
-        end = climb(_change(layer, weight, radius, base), start, settings, beaten_at=best.value if best else 0.0)
-        best = end if best is None or end.value > best.value else best
-    assert best is not None
-    return best.direction
+def _ascend(
+    ball: _Ball, climbs: Sequence[Climb], probe: _Probe, *, images: Tensor | None = None, sign: float = 1.0
+) -> Generator[list[Question], list[Answer], Tensor]:
+    """Ascend on the boundary, several ways at once; return the direction of the best.
+
+    images: those that count, None for all. sign: 1 for a rise of the loss, -1 for a fall. An ascent that would stay
+    below the best with twice the gain that its model promises is given up.
+    """
+    base = float((probe.losses if images is None else probe.losses[images]).sum())
+    while live := [climb for climb in climbs if climb.asked is not None]:
+        answers = yield [ball.question(climb.asked, images) for climb in live if climb.asked is not None]
+        for climb, answer in zip(live, answers, strict=True):
+            climb.tell(sign * (answer.loss - base), sign * ball.radius * answer.gradient)
+        best = max(climb.value for climb in climbs)
+        for climb in live:
+            if climb.evaluations >= 3 and climb.value + 2 * climb.promise < best:
+                climb.give_up()
+    return max(climbs, key=lambda climb: climb.value).direction
 
 
-def _inside(layer: _Layer, weight: Tensor, radius: float, probe: _Probe, name: str, settings: Ascent) -> float:
-    start, search = (probe.loss, probe.gradients[name]), Search(settings.steps, settings.tolerance)
-    return search_ball(layer.loss_and_gradient, weight, radius, search=search, start=start, loss_floor=0.0).sal
+def _inside(ball: _Ball, probe: _Probe, tails: Tails, settings: Ascent) -> float:
+    start, search = (probe.loss, probe.gradients[ball.layer]), Search(settings.steps, settings.tolerance)
 
+    def loss_and_gradient(weight: Tensor) -> Answer:
+        return tails.ask([Question(ball.layer, weight)])[0]
 
-def _change(layer: _Layer, weight: Tensor, radius: float, base: float, *, sign: float = 1.0) -> Objective:
-    """Return how far the loss rises above `base` at the boundary, or falls below it, as a function of the direction."""
-
-    def change(unit: Tensor) -> tuple[float, Tensor]:
-        loss, gradient = layer.loss_and_gradient(weight + radius * unit)
-        return sign * (loss - base), sign * radius * gradient
-
-    return change
+    return search_ball(loss_and_gradient, ball.weight, ball.radius, search=search, start=start, loss_floor=0.0).sal
 
 
 def _look(
@@ -254,57 +198,26 @@ def _look(
     weights: dict[str, nn.Parameter],
     images: Tensor,
     labels: Tensor,
-    epsilon: float,
+    shares: Tensor,
     search: Convergence,
-    chunk: int,
+    rows: int,
 ) -> _Probe:
-    """Look once at all images: losses, the gradient for all layers, and where to start where the loss has vanished."""
+    """Look once at all images: losses, the gradient for all layers, and the hardest images where the loss vanished."""
     variables = {name: weight.detach().requires_grad_(True) for name, weight in weights.items()}
     gradients = {name: torch.zeros_like(weight) for name, weight in variables.items()}
     losses, logits = [], []
-    for part, targets in zip(images.split(chunk), labels.split(chunk), strict=True):
+    for part, targets, share in zip(images.split(rows), labels.split(rows), shares.split(rows), strict=True):
         logits.append(functional_call(model, variables, (part,)))
-        losses.append(F.cross_entropy(logits[-1], targets, reduction="none").double())
-        slopes = torch.autograd.grad(losses[-1].sum() / len(images), list(variables.values()))
+        losses.append(F.cross_entropy(logits[-1], targets, reduction="none").double() * share)
+        slopes = torch.autograd.grad(losses[-1].sum(), list(variables.values()))
         for name, slope in zip(variables, slopes, strict=True):
             gradients[name] += slope
     found = torch.cat([part.detach() for part in losses])
     if not bool(torch.isfinite(found).all()):
         raise SearchDiverged("SAL search: the loss is not finite at the layer's own weights; no value is reported")
-    heavy = found.argsort(descending=True)[: search.heavy].sort().values
-    starts: dict[str, list[Tensor]] = {}
-    if search.starts and float(found.mean()) < search.saturated:
-        hard = hard_images(
-            model, weights, images, labels, torch.cat([part.detach() for part in logits]), search.hardest
-        )
-        for name, weight in weights.items():
-            radius = epsilon * float(torch.linalg.vector_norm(weight))
-            directions = linear_starts(hard.margins, hard.gradients[name], radius, search.starts)
-            starts[name] = [direction.view_as(weight) for direction in directions if bool(direction.any())]
-    return _Probe(images, labels, found, gradients, starts, heavy)
-
-
-def _stages(model: nn.Module, images: Tensor, chunk: int) -> Iterator[tuple[nn.Module, nn.Sequential, Tensor]]:
-    """Yield each stage, the network above it, and the stage's input for all images.
-
-    Above the stage nothing moves, so batch normalization is folded into the convolutions there.
-    """
-    stages = model.stages() if isinstance(model, Staged) else [model]
-    folded = [_folded(stage) for stage in stages]
-    inputs = images
-    for index, stage in enumerate(stages):
-        yield stage, nn.Sequential(*folded[index + 1 :]), inputs
-        if index + 1 < len(stages):
-            with torch.no_grad():
-                inputs = torch.cat([folded[index](part) for part in inputs.split(chunk)])
-
-
-def _folded(stage: nn.Module) -> nn.Module:
-    """Return a copy in eval mode with batch normalization folded away, or the stage itself where that cannot be."""
-    if not any(isinstance(module, nn.BatchNorm2d) for module in stage.modules()):
-        return stage
-    try:
-        folded: nn.Module = fuse(stage)
-    except TraceError:
-        return stage
-    return folded
+    hard = None
+    if search.starts and float(found.sum()) < search.saturated:
+        whole = torch.cat([part.detach() for part in logits])
+        hard = hard_images(model, images, labels, shares, whole, search.hardest)
+    heavy = found.argsort(descending=True, stable=True)[: search.heavy].sort().values
+    return _Probe(found, gradients, heavy, hard)

@@ -1,0 +1,114 @@
+"""The images that a change of one layer could most easily get wrong, and the directions that do it to first order.
+
+May import torch and bench.metrics.sal.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bench.metrics.sal import layer_weights
+
+SAME = 0.9
+"""Cosine from which on two directions count as one."""
+
+ROUNDS = 25
+"""Steps of the fixed-point iteration, far more than it needs."""
+
+
+class Hard(NamedTuple):
+    """The linear model of some images: margins (M,), shares (M,), and gradients of the margins, layer -> (M, weights)."""
+
+    margins: Tensor
+    shares: Tensor
+    gradients: dict[str, Tensor]
+
+
+def hard_images(
+    model: nn.Module, images: Tensor, labels: Tensor, shares: Tensor, logits: Tensor, count: int
+) -> Hard:
+    """Return margins and their gradients for the images whose label leads by least.
+
+    images: (N, C, H, W); labels, shares: (N,); logits: (N, classes), of a model in eval mode. The gradients of `count`
+    images for all weights are held at once: count x weights x 4 bytes.
+    """
+    own = F.one_hot(labels, logits.shape[1]).bool()
+    rivals = logits.masked_fill(own, -torch.inf)
+    margins = logits[own] - rivals.amax(1)
+    chosen = margins.argsort(stable=True)[:count]
+    sides = F.one_hot(labels[chosen], logits.shape[1]) - F.one_hot(rivals[chosen].argmax(1), logits.shape[1])
+    gradients = _image_gradients(model, images[chosen], sides.to(logits))
+    return Hard(margins[chosen], shares[chosen].to(margins), gradients)
+
+
+def linear_starts(hard: Hard, layer: str, radius: float, keep: int) -> list[Tensor]:
+    """Return directions (weights,) that lower the margins of some images most, the best first; at most `keep`.
+
+    The loss of the linear model is sum_i s_i softplus(-(m_i + radius * a_i . u)). Its fixed point, u along minus the
+    sum of the gradients a_i weighed by s_i sigmoid(-margin), is iterated from every image alone and from all together;
+    all of that happens in the (M, M) inner products. Directions closer than a cosine of 0.9 to a better one are left
+    out.
+    """
+    margins, gradients = hard.margins, hard.gradients[layer]
+    gram = gradients @ gradients.T
+    mix = torch.cat(
+        [torch.eye(len(margins)).to(gram), (hard.shares * torch.sigmoid(-margins))[None], torch.ones_like(margins)[None]]
+    )
+    for _ in range(ROUNDS):
+        mix = hard.shares * torch.sigmoid(-_moved(margins, gram, mix, radius))
+        mix = mix / mix.amax(1, keepdim=True).clamp_min(1e-30)
+    order = (hard.shares * F.softplus(-_moved(margins, gram, mix, radius))).sum(1).argsort(descending=True, stable=True)
+    products = mix @ gram @ mix.T
+    lengths = products.diagonal().clamp_min(1e-30).sqrt()
+    cosines = (products / lengths[:, None] / lengths[None]).tolist()
+    chosen: list[int] = []
+    for index in order.tolist():
+        if len(chosen) < keep and all(cosines[index][other] < SAME for other in chosen):
+            chosen.append(index)
+    return [-(mix[index] @ gradients) for index in chosen]
+
+
+def _moved(margins: Tensor, gram: Tensor, mix: Tensor, radius: float) -> Tensor:
+    """Return the margins (K, M) at the boundary, along minus the gradients weighed by each row of `mix` (K, M)."""
+    products = mix @ gram
+    lengths = (products * mix).sum(1, keepdim=True).clamp_min(1e-30).sqrt()
+    return margins - radius * products / lengths
+
+
+def _image_gradients(model: nn.Module, images: Tensor, sides: Tensor) -> dict[str, Tensor]:
+    """Return the gradients of sum(logits * sides), image by image, for every layer: layer -> (M, weights).
+
+    One backward pass to the outputs of all layers gives them: in eval mode no image touches another one.
+    """
+    met: dict[str, tuple[Tensor, Tensor]] = {}
+    modules = {name: model.get_submodule(name.removesuffix(".weight")) for name in layer_weights(model)}
+    hooks = [
+        module.register_forward_hook(lambda _, inputs, output, name=name: met.update({name: (inputs[0], output)}))
+        for name, module in modules.items()
+    ]
+    logits = model(images.requires_grad_(True))
+    for hook in hooks:
+        hook.remove()
+    slopes = torch.autograd.grad((logits * sides).sum(), [output for _, output in met.values()])
+    return {
+        name: _weight_gradients(modules[name], inputs.detach(), slope).flatten(1)
+        for (name, (inputs, _)), slope in zip(met.items(), slopes, strict=True)
+    }
+
+
+def _weight_gradients(module: nn.Module, inputs: Tensor, slopes: Tensor) -> Tensor:
+    """Return a layer's weight gradients image by image (M, *weight), from its inputs and its outputs' gradients."""
+    if isinstance(module, nn.Linear):
+        rows = inputs.reshape(len(inputs), -1, inputs.shape[-1])
+        return slopes.reshape(len(slopes), -1, slopes.shape[-1]).mT @ rows
+    assert isinstance(module, nn.Conv2d)
+    if module.groups == 1 and not isinstance(module.padding, str):
+        size = module.kernel_size
+        patches = F.unfold(inputs, size, module.dilation, module.padding, module.stride)  # (M, C * kernel, places)
+        return slopes.flatten(2) @ patches.mT
+    settings = (module.stride, module.padding, module.dilation, module.groups)
+    shape = module.weight.shape
+    pairs = zip(inputs[:, None], slopes[:, None], strict=True)
+    return torch.stack([nn.grad.conv2d_weight(image, shape, slope, *settings) for image, slope in pairs])
