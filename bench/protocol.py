@@ -136,9 +136,14 @@ class OfficialSal(Record):
 
 
 class SalSettings(Record):
-    """How Sharpness-Aware Learnability is measured: the ball, the epochs, the probe set and the search."""
+    """How Sharpness-Aware Learnability is measured: the ball, the epochs, the probe set and the search.
 
-    estimator: Literal["exact"]
+    estimator: `exact` takes projected steps on the same images in every cell, `converged` a quasi-Newton search on
+    images that are drawn by their loss, anew for each seed and epoch.
+    probe_images: how many. max_steps, tolerance: of `exact`'s ascents, and of the last ones of `converged`.
+    """
+
+    estimator: Literal["exact", "converged"]
     epsilon: float = Field(gt=0)
     epochs: tuple[int, ...]
     probe_images: PositiveInt

@@ -30,24 +30,29 @@ from bench.metrics.tails import Answer, Question, Tails, cut
 class Convergence:
     """Settings of the search; the defaults are those that docs/studies/sal.md measures.
 
-    ascent: of the last ascent, on all images. starts: directions of the linear model that are tried beside the
-    gradient; 0 for the gradient alone. hardest: images in the linear model. heavy: images with the largest loss, which
-    trial ascents are made on; at least that many, all: trials are ascents on all images. trial: of these ascents.
-    saturated: mean loss (nats) from which on the gradient alone is enough.
+    saturated: mean loss (nats) from which on one ascent along the gradient is enough; below it there are trials.
+    hardest: images in the linear model. starts: of its directions, that are tried beside the gradient; 0 for no trials.
+    heavy: images that a layer's trials look at, those with the largest loss that the linear model foresees.
+    trial: of these ascents. keep: how many of them go on after their first, second, ... evaluation.
+    finals: how many of the best are looked at on all images; the best of them goes on. ascent: of that one.
     """
 
-    ascent: Ascent = field(default_factory=Ascent)
-    starts: int = 4
-    hardest: int = 24
-    heavy: int = 32
-    trial: Ascent = field(default_factory=lambda: Ascent(tolerance=2e-2, steps=8))
     saturated: float = 0.03
+    hardest: int = 96
+    starts: int = 8
+    heavy: int = 24
+    trial: Ascent = field(default_factory=lambda: Ascent(tolerance=2e-2, steps=8))
+    keep: tuple[int, ...] = (5, 4, 3, 2)
+    finals: int = 2
+    ascent: Ascent = field(default_factory=lambda: Ascent(tolerance=3e-4, steps=30))
 
 
 BENT = 1.5
 """A loss that rises by this much more than its gradient says bends upward; it falls by less, which is not searched."""
 
-THOROUGH = Convergence(Ascent(1e-4, 60), starts=8, hardest=64, heavy=1 << 30, trial=Ascent(1e-3, 30))
+THOROUGH = Convergence(
+    starts=20, heavy=1 << 30, trial=Ascent(1e-3, 30), keep=(), finals=3, ascent=Ascent(tolerance=1e-4, steps=60)
+)
 """Several times as much work, for comparisons."""
 
 _Search = Generator[list[Question], list[Answer], float]
@@ -56,14 +61,13 @@ _Search = Generator[list[Question], list[Answer], float]
 
 @dataclass(frozen=True)
 class _Probe:
-    """What all layers share: images, labels and shares (N,), the weighed loss, and its gradient at the weights.
+    """What all layers share: the weighed losses (N,), the gradient of their sum, and the hardest images.
 
-    losses: (N,), weighed. heavy: indices of the images with the largest ones.
+    hard: None where the loss is large enough to go by the gradient alone.
     """
 
     losses: Tensor
     gradients: dict[str, Tensor]
-    heavy: Tensor
     hard: Hard | None
 
     @property
@@ -146,14 +150,11 @@ def _search(ball: _Ball, probe: _Probe, tails: Tails, search: Convergence) -> _S
         return 0.0
     gradient = probe.gradients[ball.layer]
     # A loss that vanished in float32 has no gradient; rescaling the layer can still raise it.
-    start = slope = gradient if bool(gradient.any()) else ball.weight
-    if probe.hard is not None:
-        directions = linear_starts(probe.hard, ball.layer, ball.radius, search.starts)
-        trials = [Climb(direction.view_as(slope), search.trial) for direction in directions if bool(direction.any())]
-        start = yield from _ascend(ball, [*trials, Climb(slope, search.trial)], probe, images=probe.heavy)
-    last = Climb(start, search.ascent)
-    yield from _ascend(ball, [last], probe)
-    found, promised = last.value, ball.radius * float(torch.linalg.vector_norm(gradient))
+    slope = gradient if bool(gradient.any()) else ball.weight
+    starts = [slope] if probe.hard is None else (yield from _trials(ball, slope, probe, probe.hard, search))
+    climbs = [Climb(start, search.ascent) for start in starts]
+    yield from _ascend(ball, climbs, probe, keep=(1,))
+    found, promised = _best(climbs)[0].value, ball.radius * float(torch.linalg.vector_norm(gradient))
     if found < min(probe.loss, BENT * promised):
         fall = Climb(-slope, search.ascent)
         yield from _ascend(ball, [fall], probe, sign=-1.0)
@@ -164,24 +165,48 @@ def _search(ball: _Ball, probe: _Probe, tails: Tails, search: Convergence) -> _S
     return found
 
 
-def _ascend(
-    ball: _Ball, climbs: Sequence[Climb], probe: _Probe, *, images: Tensor | None = None, sign: float = 1.0
-) -> Generator[list[Question], list[Answer], Tensor]:
-    """Ascend on the boundary, several ways at once; return the direction of the best.
+def _trials(
+    ball: _Ball, slope: Tensor, probe: _Probe, hard: Hard, search: Convergence
+) -> Generator[list[Question], list[Answer], list[Tensor]]:
+    """Let short ascents compete on the images that the linear model expects to lose; return where the best ended."""
+    directions, foreseen = linear_starts(hard, ball.layer, ball.radius, search.starts)
+    starts = [*(direction.view_as(slope) for direction in directions if bool(direction.any())), slope]
+    climbs = [Climb(start, search.trial) for start in starts]
+    heaviest = foreseen.argsort(descending=True, stable=True)[: search.heavy]
+    yield from _ascend(ball, climbs, probe, images=hard.indices[heaviest].sort().values, keep=search.keep)
+    return [climb.direction for climb in _best(climbs)[: search.finals]]
 
-    images: those that count, None for all. sign: 1 for a rise of the loss, -1 for a fall. An ascent that would stay
-    below the best with twice the gain that its model promises is given up.
+
+def _ascend(
+    ball: _Ball,
+    climbs: Sequence[Climb],
+    probe: _Probe,
+    *,
+    images: Tensor | None = None,
+    sign: float = 1.0,
+    keep: Sequence[int] = (),
+) -> Generator[list[Question], list[Answer], None]:
+    """Ascend on the boundary, several ways at once.
+
+    images: those that count, None for all. sign: 1 for a rise of the loss, -1 for a fall. keep: see Convergence.
+    An ascent that would stay below the best with twice the gain that its model promises is given up.
     """
     base = float((probe.losses if images is None else probe.losses[images]).sum())
+    rounds = 0
     while live := [climb for climb in climbs if climb.asked is not None]:
         answers = yield [ball.question(climb.asked, images) for climb in live if climb.asked is not None]
         for climb, answer in zip(live, answers, strict=True):
             climb.tell(sign * (answer.loss - base), sign * ball.radius * answer.gradient)
-        best = max(climb.value for climb in climbs)
-        for climb in live:
-            if climb.evaluations >= 3 and climb.value + 2 * climb.promise < best:
+        ranked = _best(climbs)
+        for place, climb in enumerate(ranked):
+            hopeless = climb.evaluations >= 3 and climb.value + 2 * climb.promise < ranked[0].value
+            if hopeless or (rounds < len(keep) and place >= keep[rounds]):
                 climb.give_up()
-    return max(climbs, key=lambda climb: climb.value).direction
+        rounds += 1
+
+
+def _best(climbs: Sequence[Climb]) -> list[Climb]:
+    return sorted(climbs, key=lambda climb: climb.value, reverse=True)
 
 
 def _inside(ball: _Ball, probe: _Probe, tails: Tails, settings: Ascent) -> float:
@@ -219,5 +244,4 @@ def _look(
     if search.starts and float(found.sum()) < search.saturated:
         whole = torch.cat([part.detach() for part in logits])
         hard = hard_images(model, images, labels, shares, whole, search.hardest)
-    heavy = found.argsort(descending=True, stable=True)[: search.heavy].sort().values
-    return _Probe(found, gradients, heavy, hard)
+    return _Probe(found, gradients, hard)

@@ -8,27 +8,30 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.grad import conv2d_weight
 
 from bench.metrics.sal import layer_weights
 
 SAME = 0.9
 """Cosine from which on two directions count as one."""
 
-ROUNDS = 25
+ROUNDS = 10
 """Steps of the fixed-point iteration, far more than it needs."""
 
 
 class Hard(NamedTuple):
-    """The linear model of some images: margins (M,), shares (M,), and gradients of the margins, layer -> (M, weights)."""
+    """The linear model of some images, by index (M,): margins and shares (M,), and gradients of the margins.
 
+    gradients: layer -> (M, weights).
+    """
+
+    indices: Tensor
     margins: Tensor
     shares: Tensor
     gradients: dict[str, Tensor]
 
 
-def hard_images(
-    model: nn.Module, images: Tensor, labels: Tensor, shares: Tensor, logits: Tensor, count: int
-) -> Hard:
+def hard_images(model: nn.Module, images: Tensor, labels: Tensor, shares: Tensor, logits: Tensor, count: int) -> Hard:
     """Return margins and their gradients for the images whose label leads by least.
 
     images: (N, C, H, W); labels, shares: (N,); logits: (N, classes), of a model in eval mode. The gradients of `count`
@@ -40,12 +43,13 @@ def hard_images(
     chosen = margins.argsort(stable=True)[:count]
     sides = F.one_hot(labels[chosen], logits.shape[1]) - F.one_hot(rivals[chosen].argmax(1), logits.shape[1])
     gradients = _image_gradients(model, images[chosen], sides.to(logits))
-    return Hard(margins[chosen], shares[chosen].to(margins), gradients)
+    return Hard(chosen, margins[chosen], shares[chosen].to(margins), gradients)
 
 
-def linear_starts(hard: Hard, layer: str, radius: float, keep: int) -> list[Tensor]:
-    """Return directions (weights,) that lower the margins of some images most, the best first; at most `keep`.
+def linear_starts(hard: Hard, layer: str, radius: float, keep: int) -> tuple[list[Tensor], Tensor]:
+    """Return directions (weights,) that lower the margins of some images most, and the losses (M,) foreseen there.
 
+    At most `keep` directions, the best first; for each image the largest loss, times its share, that one of them gives.
     The loss of the linear model is sum_i s_i softplus(-(m_i + radius * a_i . u)). Its fixed point, u along minus the
     sum of the gradients a_i weighed by s_i sigmoid(-margin), is iterated from every image alone and from all together;
     all of that happens in the (M, M) inner products. Directions closer than a cosine of 0.9 to a better one are left
@@ -54,12 +58,17 @@ def linear_starts(hard: Hard, layer: str, radius: float, keep: int) -> list[Tens
     margins, gradients = hard.margins, hard.gradients[layer]
     gram = gradients @ gradients.T
     mix = torch.cat(
-        [torch.eye(len(margins)).to(gram), (hard.shares * torch.sigmoid(-margins))[None], torch.ones_like(margins)[None]]
+        [
+            torch.eye(len(margins)).to(gram),
+            (hard.shares * torch.sigmoid(-margins))[None],
+            torch.ones_like(margins)[None],
+        ]
     )
     for _ in range(ROUNDS):
         mix = hard.shares * torch.sigmoid(-_moved(margins, gram, mix, radius))
         mix = mix / mix.amax(1, keepdim=True).clamp_min(1e-30)
-    order = (hard.shares * F.softplus(-_moved(margins, gram, mix, radius))).sum(1).argsort(descending=True, stable=True)
+    losses = hard.shares * F.softplus(-_moved(margins, gram, mix, radius))  # (K, M)
+    order = losses.sum(1).argsort(descending=True, stable=True)
     products = mix @ gram @ mix.T
     lengths = products.diagonal().clamp_min(1e-30).sqrt()
     cosines = (products / lengths[:, None] / lengths[None]).tolist()
@@ -67,7 +76,7 @@ def linear_starts(hard: Hard, layer: str, radius: float, keep: int) -> list[Tens
     for index in order.tolist():
         if len(chosen) < keep and all(cosines[index][other] < SAME for other in chosen):
             chosen.append(index)
-    return [-(mix[index] @ gradients) for index in chosen]
+    return [-(mix[index] @ gradients) for index in chosen], losses[chosen].amax(0)
 
 
 def _moved(margins: Tensor, gram: Tensor, mix: Tensor, radius: float) -> Tensor:
@@ -111,4 +120,4 @@ def _weight_gradients(module: nn.Module, inputs: Tensor, slopes: Tensor) -> Tens
     settings = (module.stride, module.padding, module.dilation, module.groups)
     shape = module.weight.shape
     pairs = zip(inputs[:, None], slopes[:, None], strict=True)
-    return torch.stack([nn.grad.conv2d_weight(image, shape, slope, *settings) for image, slope in pairs])
+    return torch.stack([conv2d_weight(image, shape, slope, *settings) for image, slope in pairs])

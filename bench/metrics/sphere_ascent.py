@@ -145,7 +145,8 @@ class Climb:
 
     def _placed(self, unit: Tensor, value: float, gradient: Tensor) -> _Place:
         outward = float((gradient * unit).sum())
-        if not math.isfinite(value) or not math.isfinite(outward) or not bool(torch.isfinite(gradient).all()):
+        # One entry of the gradient that is not finite makes the sum so, even where it meets a zero.
+        if not math.isfinite(value) or not math.isfinite(outward):
             raise SearchDiverged(f"ascent on the sphere: the value {value} or its gradient is not finite")
         return _Place(unit * self._length, value, (gradient - outward * unit) / self._length, outward)
 

@@ -8,6 +8,7 @@ normalization is folded into the convolutions, and convolutions of small maps ar
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -19,7 +20,10 @@ from torch.utils.hooks import RemovableHandle
 from bench.metrics.sal import Staged, holds, layer_weights
 
 SMALL_MAP = 16
-"""Pixels up to which a convolution costs less as a matrix on a CPU; with strides, whose gradients are slow, four times."""
+"""Pixels of a map up to which a convolution costs less as a matrix on a CPU; four times as many where it has strides,
+
+since gradients of those are slow.
+"""
 
 
 class Question(NamedTuple):
@@ -145,7 +149,8 @@ class _Product(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, *shape)."""
-        return torch.addmm(self.bias, features.flatten(1), self.matrix).unflatten(1, self.shape)
+        product = torch.addmm(self.bias, features.flatten(1), self.matrix)
+        return product.view(-1, *self.shape)
 
 
 class _Folded(nn.Module):
@@ -159,7 +164,10 @@ class _Folded(nn.Module):
         self.weight = conv.weight
         self.scale: Tensor | None = None
         self.bias = conv.bias
-        self.settings = (conv.stride, conv.padding, conv.dilation, conv.groups)
+        self.convolve = partial(
+            F.conv2d, stride=conv.stride, padding=conv.padding, dilation=conv.dilation, groups=conv.groups
+        )
+        self.strided, self.grouped = conv.stride != (1, 1), conv.groups != 1
         if isinstance(norm, nn.BatchNorm2d):
             assert norm.running_mean is not None
             assert norm.running_var is not None
@@ -171,13 +179,12 @@ class _Folded(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, channels, H', W')."""
         weight = self.weight if self.scale is None else self.weight * self.scale
-        return F.conv2d(features, weight, self.bias, *self.settings)
+        return self.convolve(features, weight, self.bias)
 
     def still(self, shape: torch.Size) -> nn.Module:
         """Return what equals it for inputs of one shape (C, H, W) and costs less, its weight no longer moving."""
-        strided = self.settings[0] != (1, 1)
-        small = shape[1] * shape[2] <= SMALL_MAP * (4 if strided else 1)
-        if self.weight.device.type != "cpu" or not small or self.settings[-1] != 1:
+        small = shape[1] * shape[2] <= SMALL_MAP * (4 if self.strided else 1)
+        if self.weight.device.type != "cpu" or not small or self.grouped:
             return self
         # The rows of the matrix are what it makes of the unit vectors.
         basis = torch.eye(shape.numel(), dtype=self.weight.dtype).view(-1, *shape)
