@@ -3,7 +3,7 @@
 May import torch and bench.metrics.sal.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -19,31 +19,35 @@ ROUNDS = 10
 """Steps of the fixed-point iteration, far more than it needs."""
 
 
-class Hard(NamedTuple):
-    """The linear model of some images, by index (M,): margins and shares (M,), and gradients of the margins.
+@dataclass(frozen=True)
+class Hard:
+    """The linear model of some images, by index (M,): margins and shares (M,), and what their gradients follow from.
 
-    gradients: layer -> (M, weights).
+    met: layer -> its module, what entered it (M, ...), and the gradient of each image's margin at its output.
     """
 
     indices: Tensor
     margins: Tensor
     shares: Tensor
-    gradients: dict[str, Tensor]
+    met: dict[str, tuple[nn.Module, Tensor, Tensor]]
+
+    def gradients(self, layer: str) -> Tensor:
+        """Return the gradients of the margins for one layer (M, weights); all layers at once would take much memory."""
+        return _weight_gradients(*self.met[layer]).flatten(1)
 
 
 def hard_images(model: nn.Module, images: Tensor, labels: Tensor, shares: Tensor, logits: Tensor, count: int) -> Hard:
     """Return margins and their gradients for the images whose label leads by least.
 
-    images: (N, C, H, W); labels, shares: (N,); logits: (N, classes), of a model in eval mode. The gradients of `count`
-    images for all weights are held at once: count x weights x 4 bytes.
+    images: (N, C, H, W); labels, shares: (N,); logits: (N, classes), of a frozen model in eval mode.
     """
     own = F.one_hot(labels, logits.shape[1]).bool()
     rivals = logits.masked_fill(own, -torch.inf)
     margins = logits[own] - rivals.amax(1)
     chosen = margins.argsort(stable=True)[:count]
     sides = F.one_hot(labels[chosen], logits.shape[1]) - F.one_hot(rivals[chosen].argmax(1), logits.shape[1])
-    gradients = _image_gradients(model, images[chosen], sides.to(logits))
-    return Hard(chosen, margins[chosen], shares[chosen].to(margins), gradients)
+    met = _output_gradients(model, images[chosen], sides.to(logits))
+    return Hard(chosen, margins[chosen], shares[chosen].to(margins), met)
 
 
 def linear_starts(hard: Hard, layer: str, radius: float, keep: int) -> tuple[list[Tensor], Tensor]:
@@ -55,7 +59,7 @@ def linear_starts(hard: Hard, layer: str, radius: float, keep: int) -> tuple[lis
     all of that happens in the (M, M) inner products. Directions closer than a cosine of 0.9 to a better one are left
     out.
     """
-    margins, gradients = hard.margins, hard.gradients[layer]
+    margins, gradients = hard.margins, hard.gradients(layer)
     gram = gradients @ gradients.T
     mix = torch.cat(
         [
@@ -86,10 +90,10 @@ def _moved(margins: Tensor, gram: Tensor, mix: Tensor, radius: float) -> Tensor:
     return margins - radius * products / lengths
 
 
-def _image_gradients(model: nn.Module, images: Tensor, sides: Tensor) -> dict[str, Tensor]:
-    """Return the gradients of sum(logits * sides), image by image, for every layer: layer -> (M, weights).
+def _output_gradients(model: nn.Module, images: Tensor, sides: Tensor) -> dict[str, tuple[nn.Module, Tensor, Tensor]]:
+    """Return for every layer its module, its inputs, and the gradient of sum(logits * sides) at its outputs.
 
-    One backward pass to the outputs of all layers gives them: in eval mode no image touches another one.
+    One backward pass gives them image by image: in eval mode no image touches another one.
     """
     met: dict[str, tuple[Tensor, Tensor]] = {}
     modules = {name: model.get_submodule(name.removesuffix(".weight")) for name in layer_weights(model)}
@@ -102,7 +106,7 @@ def _image_gradients(model: nn.Module, images: Tensor, sides: Tensor) -> dict[st
         hook.remove()
     slopes = torch.autograd.grad((logits * sides).sum(), [output for _, output in met.values()])
     return {
-        name: _weight_gradients(modules[name], inputs.detach(), slope).flatten(1)
+        name: (modules[name], inputs.detach(), slope)
         for (name, (inputs, _)), slope in zip(met.items(), slopes, strict=True)
     }
 

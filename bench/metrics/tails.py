@@ -20,10 +20,10 @@ from torch.utils.hooks import RemovableHandle
 from bench.metrics.sal import Staged, holds, layer_weights
 
 SMALL_MAP = 16
-"""Pixels of a map up to which a convolution costs less as a matrix on a CPU; four times as many where it has strides,
+"""Pixels of a map up to which a matrix is cheaper than a convolution on a CPU; 64 with strides: slow gradients."""
 
-since gradients of those are slow.
-"""
+LARGEST_MATRIX = 1 << 20
+"""Entries of such a matrix, which a measurement makes anew."""
 
 
 class Question(NamedTuple):
@@ -186,9 +186,11 @@ class _Folded(nn.Module):
         small = shape[1] * shape[2] <= SMALL_MAP * (4 if self.strided else 1)
         if self.weight.device.type != "cpu" or not small or self.grouped:
             return self
+        origin = self(torch.zeros(1, *shape, dtype=self.weight.dtype))
+        if shape.numel() * origin.numel() > LARGEST_MATRIX:
+            return self
         # The rows of the matrix are what it makes of the unit vectors.
         basis = torch.eye(shape.numel(), dtype=self.weight.dtype).view(-1, *shape)
-        origin = self(basis[:1] * 0)
         return _Product((self(basis) - origin).flatten(1), origin.flatten(), origin.shape[1:])
 
 

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from bench.errors import SearchDiverged
-from bench.metrics.sphere_ascent import Ascent, climb
+from bench.metrics.sphere_ascent import Ascent, Climb, _Model, climb
 
 CLOSE = Ascent(tolerance=1e-10, steps=200)
 
@@ -93,11 +93,54 @@ def test_the_length_of_the_start_does_not_matter():
     assert short.value == pytest.approx(long.value, rel=1e-9)
 
 
-def test_an_ascent_that_cannot_reach_what_is_known_is_given_up():
+def test_ascents_that_are_answered_in_turns_end_as_each_would_alone():
+    problems = [random_problem(seed, 7) for seed in range(4)]
+    alone = [climb(quadratic(*problem), problem[1], CLOSE) for problem in problems]
+    together = [Climb(slope, CLOSE) for _, slope in problems]
+    while any(item.asked is not None for item in together):
+        for item, problem in zip(together, problems, strict=True):
+            if item.asked is not None:
+                item.tell(*quadratic(*problem)(item.asked))
+    assert [item.value for item in together] == [item.value for item in alone]
+    assert [item.evaluations for item in together] == [item.evaluations for item in alone]
+
+
+def test_an_ascent_can_be_given_up_and_keeps_what_it_found():
     curvature, slope = random_problem(5, 8)
-    free = climb(quadratic(curvature, slope), -slope, CLOSE)
-    beaten = climb(quadratic(curvature, slope), -slope, CLOSE, beaten_at=1e9)
-    assert beaten.evaluations == 3 < free.evaluations
+    ascent = Climb(-slope, CLOSE)
+    for _ in range(3):
+        ascent.tell(*quadratic(curvature, slope)(ascent.asked))
+    reached = ascent.value
+    ascent.give_up()
+    assert ascent.asked is None
+    assert ascent.evaluations == 3
+    assert quadratic(curvature, slope)(ascent.direction)[0] == pytest.approx(reached)
+
+
+def two_loops(pairs: list[tuple[Tensor, Tensor]], gradient: Tensor) -> Tensor:
+    """Algorithm 7.4 word for word, on vectors."""
+    ahead, shares = gradient.clone(), []
+    for step, decrease in reversed(pairs):
+        shares.append((step @ ahead) / (step @ decrease))
+        ahead -= shares[-1] * decrease
+    step, decrease = pairs[-1]
+    ahead *= (step @ decrease) / (decrease @ decrease)
+    for (step, decrease), share in zip(pairs, reversed(shares), strict=True):
+        ahead += step * (share - (decrease @ ahead) / (step @ decrease))
+    return ahead
+
+
+@given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 5))
+def test_the_step_in_inner_products_is_that_of_the_two_loops(seed, count, memory):
+    curvature, _ = random_problem(seed, 7)
+    generator = torch.Generator().manual_seed(seed)
+    steps = torch.randn(count, 7, generator=generator, dtype=torch.float64)
+    gradient = torch.randn(7, generator=generator, dtype=torch.float64)
+    model, pairs = _Model(memory), [(step, curvature @ step + 0.5 * step) for step in steps]
+    for step, decrease in pairs:
+        model.remember(step, decrease)
+    expected = two_loops(pairs[-memory:], gradient)
+    torch.testing.assert_close(model.step(gradient, 1.0), expected, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
