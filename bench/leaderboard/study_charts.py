@@ -35,6 +35,13 @@ SEARCHES = {
 }
 """Searches of the study of SAL, in the order of their charts."""
 
+DRAWS = {
+    "same": "drawn evenly, the same for every seed",
+    "even": "drawn evenly, anew each time",
+    "loss": "drawn by loss, anew each time",
+}
+"""How the images of a probe were chosen, in the order of the legend."""
+
 SMALLEST = 1e-6
 """Where a value that is smaller, or zero, lies on a logarithmic axis (nats)."""
 
@@ -186,17 +193,11 @@ def official_chart(study: SalStudy) -> Spec:
 
 
 def size_chart(study: SalStudy) -> Spec:
-    """Draw how far UD from some images is from UD of all, by attack: mean over seeds of the absolute difference."""
+    """Draw how far UD from some images is from UD of all: root mean square over attacks and seeds."""
     whole = study.sizes[-1].distances
     rows = [
-        {
-            "images": size.images,
-            "attack": attack,
-            "probe": "the same images for each seed" if size.fixed else "other images for each seed",
-            "difference": sum(abs(a - b) for a, b in zip(found, whole[attack], strict=True)) / len(found),
-        }
+        {"images": size.images, "probe": DRAWS[size.drawn], "difference": _distance(size.distances, whole)}
         for size in study.sizes[:-1]
-        for attack, found in size.distances.items()
     ]
     frame = pd.DataFrame(rows)
     chart = (
@@ -209,21 +210,19 @@ def size_chart(study: SalStudy) -> Spec:
                 scale=alt.Scale(type="log", nice=False, padding=12),
                 axis=alt.Axis(values=sorted(set(frame["images"]))),
             ),
-            y=alt.Y("difference:Q", title="|UD - UD from all images|, mean over seeds"),
-            color=alt.Color("attack:N", scale=alt.Scale(range=[*COLORS, "#7a3e9d"]), legend=alt.Legend(title=None)),
-            strokeDash=alt.StrokeDash(
-                "probe:N",
-                scale=alt.Scale(
-                    domain=["the same images for each seed", "other images for each seed"], range=[[1, 0], [5, 3]]
-                ),
-                legend=alt.Legend(
-                    title=None, symbolType="stroke", symbolStrokeColor="#444444", symbolFillColor="#444444"
-                ),
+            y=alt.Y("difference:Q", title="UD - UD from all images, root mean square"),
+            color=alt.Color(
+                "probe:N", scale=alt.Scale(domain=list(DRAWS.values()), range=COLORS), legend=alt.Legend(title=None)
             ),
         )
     )
     words = "Difference of UD from a probe and from all images, by size of the probe."
     return _finish(chart, name="sal_sizes", description=words)
+
+
+def _distance(found: dict[str, tuple[float, ...]], whole: dict[str, tuple[float, ...]]) -> float:
+    squares = [(a - b) ** 2 for name, values in found.items() for a, b in zip(values, whole[name], strict=True)]
+    return float((sum(squares) / len(squares)) ** 0.5)
 
 
 def _shares(searches: dict[str, tuple[float, ...]], values: tuple[float, ...]) -> list[float]:

@@ -243,17 +243,21 @@ class SearchedRun(Record):
 
 
 class ProbeSize(Record):
-    """UD from SAL on some images, by attack, one value for each seed. fixed: every seed has the same images."""
+    """UD from SAL on some images, by attack, one value for each seed.
+
+    drawn: evenly, the `same` images for every seed and epoch; `even`ly or by `loss`, anew for each; or `all` there are.
+    """
 
     images: PositiveInt
-    fixed: bool
+    drawn: Literal["same", "even", "loss", "all"]
     distances: dict[str, tuple[float, ...]]
 
 
 class SalStudy(Record):
     """`bench study sal`: searches compared on the probe images and on the whole training set, and UD by probe size.
 
-    probe: runs searched on `probe_images` images. whole: runs searched on all `images`. layers: names of the weights.
+    probe: runs searched on `probe_images` images, drawn by their loss. whole: runs searched on all `images`.
+    layers: names of the weights.
     """
 
     schema_: Literal["bench.study/1"] = Field(alias="schema")

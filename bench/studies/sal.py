@@ -6,11 +6,10 @@ May import torch and bench.studies. Written up in docs/studies/sal.md.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
-from torch.nn import functional as F
 
 from bench.attacks import ATTACKS
 from bench.attacks.attack import Attack, CraftInput
@@ -22,28 +21,42 @@ from bench.defenses.defense import NONE
 from bench.metrics.converged_sal import THOROUGH, Convergence, measure_converged_sal
 from bench.metrics.distance import unlearnable_distance
 from bench.metrics.official_sal import OfficialSearch, measure_official_sal
-from bench.metrics.sal import LayerLearnability, Search, frozen, holds, layer_weights, measure_sal, walk
+from bench.metrics.probe_set import ProbeSet, draw_by_loss, image_losses
+from bench.metrics.sal import LayerLearnability, Search, frozen, layer_weights, search_ball
+from bench.metrics.tails import Answer, Question, Tails, cut
 from bench.models import MODELS
 from bench.models.build import build_model
 from bench.protocol import Protocol, load_protocol
 from bench.registry import module_of, resolve
 from bench.runtime import generator_for, prepare_process
-from bench.studies.exhaustive import exhaustive_change
+from bench.studies.exhaustive import Asking, exhaustive_search
 from bench.studies.record import ProbeSize, SalStudy, SearchedRun
 from bench.studies.study import Study, StudyInput
 from bench.training import Epoch, Labeled, to_device, train
 
-KEY = "study/sal/1"
+KEY = "study/sal/2"
 """Every random draw of the study comes from this text and its purpose."""
 
-PROTOCOL = "ue-digits-v1"
+PROTOCOL = "ue-digits-v2"
 MODEL = "resnet-narrow"
 PERTURBED = ("lsp", "ops", "em", "tap")
 EPOCHS = (1, 4, 12)
 """An early, a middle and the last epoch: where the searches are compared."""
 
-SEED, SEEDS = 1, (1, 2, 3)
-SIZES = (64, 128, 256, 512)
+SEED, SEEDS = 1, (1, 2, 3, 4)
+
+Drawn = Literal["same", "even", "loss", "all"]
+SIZES: tuple[tuple[int, Drawn], ...] = (
+    *((96, "same"), (256, "same")),
+    *((96, "even"), (256, "even")),
+    *((64, "loss"), (96, "loss"), (128, "loss")),
+)
+
+ROWS = 4096
+"""Images in one pass."""
+
+PLAIN = Search(max_steps=6, tolerance=0.01)
+"""What `exact` does in ue-digits-v1."""
 
 CODE_MODULES = (
     "bench.data",
@@ -51,9 +64,12 @@ CODE_MODULES = (
     "bench.data.perturbed",
     "bench.metrics.converged_sal",
     "bench.metrics.distance",
+    "bench.metrics.hard_images",
     "bench.metrics.official_sal",
+    "bench.metrics.probe_set",
     "bench.metrics.sal",
     "bench.metrics.sphere_ascent",
+    "bench.metrics.tails",
     "bench.models.build",
     "bench.runtime",
     "bench.studies.exhaustive",
@@ -67,7 +83,8 @@ Values = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is measured. attacks: beside clean images. sizes: of the probe; the whole set comes on top.
+    """How much is measured. attacks: beside clean images. sizes: of the probe and how it is
+    drawn; the whole set comes on top.
 
     steps, restarts: of the exhaustive search. passes: of the published one.
     """
@@ -75,7 +92,7 @@ class Extent:
     attacks: tuple[str, ...] = PERTURBED
     epochs: tuple[int, ...] = EPOCHS
     seeds: tuple[int, ...] = SEEDS
-    sizes: tuple[int, ...] = SIZES
+    sizes: tuple[tuple[int, Drawn], ...] = SIZES
     steps: int = 200
     restarts: int = 8
     passes: int = 10
@@ -110,10 +127,6 @@ def measure_searches(extent: Extent, progress: Callable[[str], None]) -> SalStud
         for moment in _trained(attack, images, protocol, seed, measured, progress)
     ]
     compared = [moment for moment in moments if moment.seed == SEED and moment.epoch in extent.epochs]
-    probe_images = protocol.sal.probe_images
-    assert probe_images is not None
-    order = torch.randperm(len(data.train.labels), generator=generator_for(protocol.dataset.name, "probe"))
-    chosen = order[:probe_images].sort().values
     modules = [module_of("attack", name, ATTACKS) for name in extent.attacks]
     return SalStudy(
         schema="bench.study/1",
@@ -123,15 +136,14 @@ def measure_searches(extent: Extent, progress: Callable[[str], None]) -> SalStud
         protocol=PROTOCOL,
         train_sha256=split_digest(data.train),
         images=len(data.train.labels),
-        probe_images=probe_images,
+        probe_images=protocol.sal.probe_images,
         layers=tuple(layer_weights(_network(protocol, compared[0]))),
         seed=SEED,
         seeds=extent.seeds,
-        probe=tuple(_on_probe(moment, _some(sets[moment.attack], chosen), protocol, extent, progress)
-                    for moment in compared),
+        probe=tuple(_on_probe(moment, sets[moment.attack], protocol, extent, progress) for moment in compared),
         whole=tuple(_on_all(moment, sets[moment.attack], protocol, extent, progress) for moment in compared),
         sizes=tuple(_sizes(moments, sets, protocol, extent, progress)),
-    )  # fmt: skip
+    )
 
 
 def _perturbed(
@@ -187,31 +199,43 @@ def _trained(
 
 
 def _on_probe(
-    moment: _Moment, probe: Labeled, protocol: Protocol, extent: Extent, progress: Callable[[str], None]
+    moment: _Moment, data: Labeled, protocol: Protocol, extent: Extent, progress: Callable[[str], None]
 ) -> SearchedRun:
-    """Compare the searches on the probe images with the exhaustive one."""
+    """Compare the searches on images drawn by their loss, as the protocol draws them, with the exhaustive one."""
     progress(f"sal: searching on the probe, {moment.attack}, epoch {moment.epoch}")
     model, epsilon = _network(protocol, moment), protocol.sal.epsilon
-    given = (model, probe.images, probe.labels)
-    settings = Search(protocol.sal.max_steps, protocol.sal.tolerance)
+    chosen = _draw(model, data, protocol.sal.probe_images, "loss", moment)
+    probe = _some(data, chosen.indices)
     found = {
-        "plain": measure_sal(*given, epsilon=epsilon, search=settings),
-        "gradient": measure_converged_sal(*given, epsilon=epsilon, search=Convergence(starts=0)),
-        "converged": measure_converged_sal(*given, epsilon=epsilon),
-        "thorough": measure_converged_sal(*given, epsilon=epsilon, search=THOROUGH),
+        name: measure_converged_sal(
+            model, probe.images, probe.labels, epsilon=epsilon, shares=chosen.shares, search=search
+        )
+        for name, search in (("gradient", Convergence(starts=0)), ("converged", None), ("thorough", THOROUGH))
     }
-    values, spent = _exhaustive(
-        model, probe, epsilon, extent, generator_for(KEY, f"restarts {moment.attack} {moment.epoch}")
-    )
-    layers = len(values)
+    restarts = generator_for(KEY, f"restarts {moment.attack} {moment.epoch}")
+    plain, exhaustive = _plainly(model, probe, chosen.shares, epsilon, extent, restarts)
+    layers = len(plain.values)
     return SearchedRun(
         attack=moment.attack,
         epoch=moment.epoch,
         loss=_short(found["converged"].loss),
-        values={name: _values(item) for name, item in found.items()} | {"exhaustive": values},
-        evaluations={name: _short(item.gradients / layers) for name, item in found.items()}
-        | {"exhaustive": _short(spent / layers)},
+        values={"plain": _values(plain)}
+        | {name: _values(item) for name, item in found.items()}
+        | {"exhaustive": _values(exhaustive)},
+        evaluations={"plain": _short(plain.gradients / layers)}
+        | {name: _short(item.gradients / layers) for name, item in found.items()}
+        | {"exhaustive": _short(exhaustive.gradients / layers)},
     )
+
+
+def _draw(model: nn.Module, data: Labeled, count: int, drawn: Drawn, moment: _Moment) -> ProbeSet:
+    """Choose images; a draw anew has the seed and the epoch in its name."""
+    if drawn == "loss":
+        draw = generator_for(KEY, f"draw {moment.seed} {moment.epoch}")
+        return draw_by_loss(image_losses(model, data.images, data.labels), data.labels, count, draw)
+    purpose = "probe" if drawn == "same" else f"probe {moment.seed} {moment.epoch}"
+    chosen = torch.randperm(len(data.labels), generator=generator_for(KEY, purpose))[:count].sort().values
+    return ProbeSet(chosen, torch.full((len(chosen),), 1 / len(chosen), dtype=torch.float64))
 
 
 def _on_all(
@@ -242,31 +266,57 @@ def _on_all(
     )
 
 
-def _exhaustive(
-    model: nn.Module, probe: Labeled, epsilon: float, extent: Extent, generator: torch.Generator
-) -> tuple[Values, int]:
-    weights, found, spent = layer_weights(model), {}, 0
+def _plainly(
+    model: nn.Module, probe: Labeled, shares: Tensor, epsilon: float, extent: Extent, generator: torch.Generator
+) -> tuple[LayerLearnability, LayerLearnability]:
+    """Return what few projected steps find, and what the exhaustive search does, for every layer."""
+    weights = {name: weight.detach() for name, weight in layer_weights(model).items()}
+    radii = {name: epsilon * float(torch.linalg.vector_norm(weight)) for name, weight in weights.items()}
     with frozen(model):
-        for stage, tail, inputs in walk(model, probe.images, len(probe.labels)):
-            for name in [name for name, weight in weights.items() if holds(stage, weight)]:
-                weight = weights[name].detach()
-                local = next(label for label, parameter in tail.named_parameters() if parameter is weights[name])
-                found[name], used = exhaustive_change(
-                    partial(_tail_loss, tail, local, inputs, probe.labels),
-                    weight,
-                    epsilon * float(torch.linalg.vector_norm(weight)),
-                    generator,
-                    steps=extent.steps,
-                    restarts=extent.restarts,
-                )
-                spent += used
-    return tuple(_short(found[name]) for name in weights), spent
+        tails = cut(model, probe.images, probe.labels, shares, rows=ROWS)
+        loss = tails.ask([Question(name, weight) for name, weight in weights.items()])[0].loss
+        few = {
+            name: search_ball(
+                partial(_ask, tails, name),
+                weight,
+                radii[name],
+                search=PLAIN,
+                loss_floor=0.0,
+            )
+            for name, weight in weights.items()
+        }
+        many = _side_by_side(
+            {
+                name: exhaustive_search(weight, radii[name], generator, steps=extent.steps, restarts=extent.restarts)
+                for name, weight in weights.items()
+            },
+            tails,
+        )
+    return (
+        LayerLearnability(
+            loss, {name: item.sal for name, item in few.items()}, sum(item.gradients for item in few.values())
+        ),
+        LayerLearnability(loss, {name: many[name][0] for name in weights}, sum(spent for _, spent in many.values())),
+    )
 
 
-def _tail_loss(tail: nn.Module, name: str, inputs: Tensor, labels: Tensor, value: Tensor) -> tuple[float, Tensor]:
-    variable = value.detach().requires_grad_(True)
-    loss = F.cross_entropy(functional_call(tail, {name: variable}, (inputs,)), labels, reduction="none").double().mean()
-    return float(loss.detach()), torch.autograd.grad(loss, variable)[0]
+def _ask(tails: Tails, layer: str, weight: Tensor) -> Answer:
+    return tails.ask([Question(layer, weight)])[0]
+
+
+def _side_by_side(searches: dict[str, Asking], tails: Tails) -> dict[str, tuple[float, int]]:
+    """Run a search for each layer, the questions of all layers in one pass."""
+    found: dict[str, tuple[float, int]] = {}
+    asked = {name: next(search) for name, search in searches.items()}
+    while asked:
+        answers = tails.ask([Question(name, weight) for name, weight in asked.items()])
+        replies, asked = dict(zip(asked, answers, strict=True)), {}
+        for name, reply in replies.items():
+            try:
+                asked[name] = searches[name].send(reply)
+            except StopIteration as end:
+                found[name] = end.value
+    return found
 
 
 def _sizes(
@@ -276,24 +326,15 @@ def _sizes(
     extent: Extent,
     progress: Callable[[str], None],
 ) -> Iterable[ProbeSize]:
-    """Measure UD from probes of several sizes: the same images for all seeds, and others for every seed."""
+    """Measure UD from probes of several sizes, drawn in several ways, and from all images."""
     total = len(sets["none"].labels)
-    for size, fixed in [(size, fixed) for size in extent.sizes for fixed in (True, False)] + [(total, True)]:
-        progress(f"sal: UD from {size} images, {'the same' if fixed else 'others'} for each seed")
+    for size, drawn in (*extent.sizes, (total, "all")):
+        progress(f"sal: UD from {size} images, {drawn}")
         distances: dict[str, list[float]] = {attack: [] for attack in extent.attacks}
         for seed in extent.seeds:
-            purpose = "probe" if fixed else f"probe {seed}"
-            chosen = torch.randperm(total, generator=generator_for(protocol.dataset.name, purpose))[:size].sort().values
             curves = {
                 attack: [
-                    _values(
-                        measure_converged_sal(
-                            _network(protocol, moment),
-                            data.images[chosen],
-                            data.labels[chosen],
-                            epsilon=protocol.sal.epsilon,
-                        )
-                    )
+                    _values(_searched(moment, data, protocol, size, drawn))
                     for moment in moments
                     if (moment.attack, moment.seed) == (attack, seed) and moment.epoch in protocol.sal.epochs
                 ]
@@ -301,7 +342,14 @@ def _sizes(
             }
             for attack, found in distances.items():
                 found.append(_short(unlearnable_distance(curves[attack], curves["none"])))
-        yield ProbeSize(images=size, fixed=fixed, distances={name: tuple(found) for name, found in distances.items()})
+        yield ProbeSize(images=size, drawn=drawn, distances={name: tuple(found) for name, found in distances.items()})
+
+
+def _searched(moment: _Moment, data: Labeled, protocol: Protocol, size: int, drawn: Drawn) -> LayerLearnability:
+    model = _network(protocol, moment)
+    chosen = _draw(model, data, size, drawn, moment)
+    some = _some(data, chosen.indices)
+    return measure_converged_sal(model, some.images, some.labels, epsilon=protocol.sal.epsilon, shares=chosen.shares)
 
 
 def _fresh(protocol: Protocol, seed: int) -> nn.Module:

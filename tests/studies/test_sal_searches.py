@@ -28,7 +28,15 @@ def record():
     patch.setattr(sal, "load_protocol", lambda _: small)
     patch.setattr(sal, "load_data", lambda _: few)
     try:
-        extent = Extent(attacks=("ops",), epochs=(3,), seeds=(1,), sizes=(32,), steps=2, restarts=2, passes=1)
+        extent = Extent(
+            attacks=("ops",),
+            epochs=(3,),
+            seeds=(1,),
+            sizes=((32, "same"), (32, "even"), (32, "loss")),
+            steps=2,
+            restarts=2,
+            passes=1,
+        )
         yield measure_searches(extent, lambda _: None)
     finally:
         patch.undo()
@@ -54,7 +62,10 @@ def test_more_work_finds_more(record):
 
 
 def test_a_probe_of_all_images_is_the_last_size(record):
-    assert [(size.images, size.fixed) for size in record.sizes] == [(32, True), (32, False), (200, True)]
+    assert [(size.images, size.drawn) for size in record.sizes] == [
+        *((32, drawn) for drawn in ("same", "even", "loss")),
+        (200, "all"),
+    ]
     assert all(value >= 0 for size in record.sizes for values in size.distances.values() for value in values)
 
 
