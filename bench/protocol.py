@@ -151,6 +151,12 @@ class SalSettings(Record):
     tolerance: float = Field(gt=0)
     official: OfficialSal | None = None
 
+    @model_validator(mode="after")
+    def _published_beside_exact(self) -> "SalSettings":
+        if self.official is not None and self.estimator != "exact":
+            raise ValueError("the published search runs beside estimator 'exact' only")
+        return self
+
 
 class SeedCount(Record):
     """How many seeds (0, 1, ...) each tier runs; the quick tier's cells are among the full tier's."""

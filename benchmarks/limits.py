@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -17,12 +18,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.data import load_data
 from bench.defenses.defense import NONE
+from bench.execution.worker import MEMORY_GUARD
 from bench.machine import cpu_name
-from bench.metrics.converged_sal import measure_converged_sal
 from bench.metrics.sal import Search, measure_sal
 from bench.models.build import build_model
 from bench.protocol import Protocol, load_protocol
 from bench.runtime import generator_for, prepare_process
+from bench.tracks.ue_converged_cell import measure_drawn
 from bench.training import Labeled, to_device, train
 
 KEY = "benchmark/limits"
@@ -41,7 +43,8 @@ def ceilings() -> dict[str, float]:
 def measure_limits(name: str, tries: int) -> list[dict[str, Any]]:
     """Return for each work: operations, seconds, and the seconds that its operations would need at the ceiling."""
     prepare_process(torch.device("cpu"))
-    protocol, rate = load_protocol("ue-digits-v1"), ceilings()["operations"]
+    setattr(import_module("torch.utils.deterministic"), MEMORY_GUARD, False)  # as in the workers
+    protocol, rate = load_protocol("ue-digits-v2"), ceilings()["operations"]
     data = load_data(protocol.dataset).train
     images = to_device(torch.from_numpy(data.images), torch.from_numpy(data.labels), torch.device("cpu"))
     probe = Labeled(images.images[:256], images.labels[:256])
@@ -74,12 +77,13 @@ def _works(name: str, epochs: int, images: Labeled, probe: Labeled, protocol: Pr
         train(model, images, few, recipe, NONE, probe=lambda _model, _epoch: None, **generators)
 
     epoch(64, epochs)
-    epsilon, settings = protocol.sal.epsilon, Search(protocol.sal.max_steps, protocol.sal.tolerance)
+    older = load_protocol("ue-digits-v1").sal
+    plain = Search(older.max_steps, older.tolerance)
     return {
         "training epoch, batches of 64": lambda: epoch(64),
         "training epoch, batches of 256": lambda: epoch(256),
-        "SAL, plain": lambda: measure_sal(model, probe.images, probe.labels, epsilon=epsilon, search=settings),
-        "SAL, converged": lambda: measure_converged_sal(model, probe.images, probe.labels, epsilon=epsilon),
+        "SAL, exact": lambda: measure_sal(model, probe.images, probe.labels, epsilon=older.epsilon, search=plain),
+        "SAL, converged": lambda: measure_drawn(model, images, protocol.sal, generator_for(KEY, "draw")),
     }
 
 

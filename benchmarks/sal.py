@@ -1,9 +1,10 @@
 """What a measurement of SAL costs, as a multiple of one training epoch, and of each other, in one run.
 
 `python benchmarks/sal.py` trains on digits and prints one JSON document. Times are processor seconds of one thread, so
-that other work on the machine matters less; every search is timed at the same moments of the same training. The
-published search takes about a minute each time on the narrow network, half an hour on the wide one; `--passes 1` runs
-a tenth of it and multiplies, since its passes are alike.
+that other work on the machine matters less; every search is timed at the same moments of the same training: `exact` as
+`ue-digits-v1` measures, `converged` as `ue-digits-v2` does, the draw of its images included, and the published one.
+That takes about a minute each time on the narrow network, half an hour on the wide one; `--passes 1` runs a tenth of it
+and multiplies, since its passes are alike.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from statistics import median
 from typing import Any
 
@@ -19,13 +21,14 @@ from torch import nn
 
 from bench.data import load_data
 from bench.defenses.defense import NONE
+from bench.execution.worker import MEMORY_GUARD
 from bench.machine import cpu_name
-from bench.metrics.converged_sal import measure_converged_sal
 from bench.metrics.official_sal import OfficialSearch, measure_official_sal
 from bench.metrics.sal import Search, measure_sal
 from bench.models.build import build_model
 from bench.protocol import Protocol, load_protocol
 from bench.runtime import generator_for, prepare_process
+from bench.tracks.ue_converged_cell import measure_drawn
 from bench.training import Epoch, Labeled, to_device, train
 
 KEY = "benchmark/sal"
@@ -35,22 +38,20 @@ PUBLISHED = OfficialSearch()
 def measure_searches(model: str, passes: int, repetitions: int) -> dict[str, Any]:
     """Time every search after each epoch that the protocol measures; return seconds and ratios by epoch."""
     prepare_process(torch.device("cpu"))
-    protocol = load_protocol("ue-digits-v1")
+    setattr(import_module("torch.utils.deterministic"), MEMORY_GUARD, False)  # as in the workers
+    protocol = load_protocol("ue-digits-v2")
     data = load_data(protocol.dataset).train
     images = to_device(torch.from_numpy(data.images), torch.from_numpy(data.labels), torch.device("cpu"))
-    order = torch.randperm(len(data.labels), generator=generator_for(protocol.dataset.name, "probe"))
-    chosen = order[: protocol.sal.probe_images].sort().values
-    probe = Labeled(images.images[chosen], images.labels[chosen])
     found: list[dict[str, Any]] = []
     clock = time.process_time()
 
     def measure(network: nn.Module, epoch: Epoch) -> None:
         nonlocal clock
         epoch_seconds = time.process_time() - clock
+        row: dict[str, Any] = {"epoch": epoch.number, "loss": epoch.train_loss, "training": epoch_seconds}
         if epoch.number in protocol.sal.epochs:
-            timed = _timed(network, probe, images, protocol, passes, repetitions)
-            row = {"epoch": epoch.number, "loss": epoch.train_loss, "training": epoch_seconds, "searches": timed}
-            found.append(_with_ratios(row))
+            row["searches"] = _timed(network, images, protocol, passes, repetitions)
+        found.append(row)
         clock = time.process_time()
 
     network = build_model(model, in_channels=1, classes=10, generator=generator_for(KEY, "weights"))
@@ -64,28 +65,27 @@ def measure_searches(model: str, passes: int, repetitions: int) -> dict[str, Any
         augment=generator_for(KEY, "augment"),
         probe=measure,
     )
-    return {"model": model, "passes": passes, "repetitions": repetitions, "epochs": found}
+    return {"model": model, "passes": passes, "repetitions": repetitions} | _with_ratios(found)
 
 
 def _timed(
-    network: nn.Module, probe: Labeled, images: Labeled, protocol: Protocol, passes: int, repetitions: int
+    network: nn.Module, images: Labeled, protocol: Protocol, passes: int, repetitions: int
 ) -> dict[str, list[float]]:
-    """Return the seconds of every search, on the probe and on all images."""
-    timed = {name: _seconds(search, repetitions) for name, search in _searches(network, probe, protocol).items()}
-    for name, search in _searches(network, images, protocol).items():
-        timed[f"{name}, all images"] = _seconds(search, 1)
+    """Return the seconds of every search: as both versions of the protocol measure, and the published one."""
+    older = load_protocol("ue-digits-v1").sal
+    chosen = torch.randperm(len(images.labels), generator=generator_for("digits", "probe"))[: older.probe_images]
+    some = (images.images[chosen], images.labels[chosen])
+    plain = Search(older.max_steps, older.tolerance)
+    timed = {
+        "exact": _seconds(lambda: measure_sal(network, *some, epsilon=older.epsilon, search=plain), repetitions),
+        "converged": _seconds(
+            lambda: measure_drawn(network, images, protocol.sal, generator_for(KEY, "draw")), repetitions
+        ),
+    }
     official, loader = OfficialSearch(protocol.sal.epsilon, passes=passes), generator_for(KEY, "loader")
     once = _seconds(lambda: measure_official_sal(network, images.images, images.labels, official, loader), 1)
-    timed["published, all images"] = [seconds * PUBLISHED.passes / passes for seconds in once]
+    timed["published"] = [seconds * PUBLISHED.passes / passes for seconds in once]
     return timed
-
-
-def _searches(network: nn.Module, data: Labeled, protocol: Protocol) -> dict[str, Callable[[], object]]:
-    epsilon, settings = protocol.sal.epsilon, Search(protocol.sal.max_steps, protocol.sal.tolerance)
-    return {
-        "plain": lambda: measure_sal(network, data.images, data.labels, epsilon=epsilon, search=settings),
-        "converged": lambda: measure_converged_sal(network, data.images, data.labels, epsilon=epsilon),
-    }
 
 
 def _seconds(work: Callable[[], object], repetitions: int) -> list[float]:
@@ -97,13 +97,18 @@ def _seconds(work: Callable[[], object], repetitions: int) -> list[float]:
     return found
 
 
-def _with_ratios(row: dict[str, Any]) -> dict[str, Any]:
-    """Add medians over the training epoch, and over the published search."""
-    middle = {name: median(seconds) for name, seconds in row["searches"].items()}
-    published = middle["published, all images"]
-    return row | {
-        "over_training": {name: round(seconds / row["training"], 2) for name, seconds in middle.items()},
-        "times_cheaper_than_published": {name: round(published / seconds, 1) for name, seconds in middle.items()},
+def _with_ratios(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return rows and what they come to together: over the whole training, and over the published search."""
+    middle = [{name: median(seconds) for name, seconds in row["searches"].items()} for row in rows if "searches" in row]
+    sums = {name: sum(item[name] for item in middle) for name in middle[0]}
+    training = sum(row["training"] for row in rows)
+    return {
+        "epochs": rows,
+        "over_training": {name: round(seconds / training, 2) for name, seconds in sums.items()},
+        "times_cheaper_than_published": {name: round(sums["published"] / sums[name], 1) for name in sums},
+        "times_cheaper_by_epoch": [
+            {name: round(item["published"] / item[name], 1) for name in item} for item in middle
+        ],
     }
 
 

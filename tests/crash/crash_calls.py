@@ -54,9 +54,9 @@ def turn_back_the_clock(request: dict[str, Any]) -> None:
         def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
             return (START - datetime.timedelta(hours=next(hours))).astimezone(tz)
 
-    from bench.tracks import ue_cell, unlearning_cell
+    from bench.tracks import ue_cell, ue_converged_cell, unlearning_cell
 
-    for module in (ue_cell, unlearning_cell):
+    for module in (ue_cell, ue_converged_cell, unlearning_cell):
         module.datetime = Backwards
     time.time = lambda: START.timestamp() - 3600 * next(hours)
 
