@@ -30,6 +30,7 @@ from bench.leaderboard.unlearning_order import standings as unlearning_standings
 from bench.leaderboard.unlearning_reference_pages import unlearning_protocol_contexts
 from bench.leaderboard.unlearning_submission import unlearning_submission_contexts
 from bench.protocol import Protocol
+from bench.unlearning_protocol import UnlearningProtocol
 
 Files = Mapping[str, bytes]
 Scope = Literal["board", "submission", "site"]
@@ -143,7 +144,7 @@ def _ue_inputs(sources: Sources, entry: Entry) -> list[Any]:
     """Return what decides a submission's page: itself, its places, and what it is compared with."""
     inputs: list[Any] = [entry.state()]
     for protocol in sources.protocols.values():
-        if entry.belongs_on(protocol):
+        if protocol.id in entry.named and entry.belongs_on(protocol):
             places = _ue_places(sources, protocol)
             reference = sources.reference(protocol)
             against = reference.state(protocol) if reference else ""
@@ -162,9 +163,17 @@ def _ue_places(sources: Sources, protocol: Protocol) -> Mapping[str, list[Any]]:
 def _unlearning_inputs(sources: Sources, entry: UnlearningEntry) -> list[Any]:
     inputs: list[Any] = [entry.state()]
     for protocol in sources.unlearning_protocols.values():
-        if entry.belongs_on(protocol):
-            places = unlearning_standings(sources, protocol)
-            place = places.get(entry.slug)
-            own = [place.best, place.worst, place.ties, place.keeps] if place else None
-            inputs.append([protocol_digest(protocol), own, len(places), sources.unlearning_references])
+        if protocol.id in entry.named and entry.belongs_on(protocol):
+            places = _unlearning_places(sources, protocol)
+            inputs.append(
+                [protocol_digest(protocol), places.get(entry.slug), len(places), sources.unlearning_references]
+            )
     return inputs
+
+
+def _unlearning_places(sources: Sources, protocol: UnlearningProtocol) -> Mapping[str, list[Any]]:
+    def work_out() -> dict[str, list[Any]]:
+        found = unlearning_standings(sources, protocol).items()
+        return {slug: [place.best, place.worst, place.ties, place.keeps] for slug, place in found}
+
+    return sources.memory.at_hand(f"places {protocol.id}", work_out)

@@ -174,13 +174,13 @@ def read_shelves(root: Path, cache: Path | None = None, *, code: str = "") -> tu
     Raises CorruptResult for a result that contradicts itself.
     """
     known = _load_index(cache, code)
-    folders = listed_folders(root / "submissions")
-    stamps = {folder.name: _stamp(folder) for folder in folders} if cache is not None else {}
+    folders = {folder.name: folder for folder in listed_folders(root / "submissions")}
+    stamps = {name: _stamp(str(folder)) for name, folder in folders.items()} if cache is not None else {}
     untouched = {name for name, stamp in stamps.items() if stamp and name in known and known[name].stamp == stamp}
-    tasks = [(folder, known.get(folder.name)) for folder in folders if folder.name not in untouched]
+    tasks = [(folder, known.get(name)) for name, folder in folders.items() if name not in untouched]
     read = dict(zip([folder.name for folder, _ in tasks], spread(_read, tasks), strict=True))
-    read |= {folder.name: _recalled(folder, known[folder.name]) for folder in folders if folder.name in untouched}
-    found = [read[folder.name] for folder in folders]
+    read |= {name: _recalled(folders[name], known[name]) for name in untouched}
+    found = [read[name] for name in folders]
     shelves = [item for item in found if isinstance(item, Shelf)]
     if cache is not None and (tasks or len(shelves) != len(known)):
         _save_index(cache, code, shelves, stamps)
@@ -209,14 +209,14 @@ def _recalled(folder: Path, kept: Kept) -> Shelf:
     return Shelf(folder, kept.filed, kept.sources, tuple(Shelved(folder, head) for head in kept.heads))
 
 
-def _stamp(folder: Path) -> str:
+def _stamp(folder: str) -> str:
     """Return what changes whenever a file of a folder does; empty where one changed just now, and may change unseen.
 
     Of every file its name, number, size and times: the time of its last change cannot be set by a program.
     """
     just_now = time.time_ns() - JUST_NOW
     lines = []
-    for name in _watched(str(folder)):
+    for name in _watched(folder):
         try:
             at = os.lstat(f"{folder}/{name}")
         except FileNotFoundError:

@@ -93,8 +93,17 @@ class Stored(Generic[ManifestOf]):
 
     def state(self, protocol: AnyProtocol | None = None) -> str:
         """Return a digest of the manifest, the ledger and all results, or of those of one protocol."""
+        if protocol is None:
+            return self._whole_state
         heads: list[Head] = [stored.head for stored in self.results]
-        states: list[str] = [head.sha256 for head in heads if protocol is None or head.protocol == protocol.id]
+        return self._digest_of(head.sha256 for head in heads if head.protocol == protocol.id)
+
+    @cached_property
+    def _whole_state(self) -> str:
+        heads: list[Head] = [stored.head for stored in self.results]
+        return self._digest_of(head.sha256 for head in heads)
+
+    def _digest_of(self, states: Iterable[str]) -> str:
         return hashlib.sha256("\n".join([*self.sources, *states]).encode()).hexdigest()
 
     @cached_property
