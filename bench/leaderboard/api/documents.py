@@ -5,7 +5,7 @@ boards; never torch.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import lru_cache
 
 from bench import __version__
 from bench.leaderboard.api.records import (
@@ -25,7 +25,6 @@ from bench.leaderboard.api.records import (
     ApiScore,
     ApiStored,
     ApiSubmission,
-    ApiValue,
 )
 from bench.leaderboard.citation import raw_name
 from bench.leaderboard.exports.summary import BoardSummary, file_record
@@ -35,7 +34,7 @@ from bench.leaderboard.reported import load_reported
 from bench.leaderboard.shelf import Shelved
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
 from bench.metrics.catalog import METRICS
-from bench.records import Record, canonical_bytes
+from bench.records import Record, canonical_bytes, number_text
 from bench.results import Measurement
 from bench.unlearning_protocol import AnyProtocol
 
@@ -54,8 +53,12 @@ def board_path(protocol: str) -> str:
 
 
 def board_document(table: BoardTable) -> bytes:
-    """Return the document of a board."""
-    return document_bytes(
+    """Return the document of a board.
+
+    It has dozens of values in every row, each read from a result that was checked, so that they are written as they
+    are, where the record would have its rows.
+    """
+    head = document_bytes(
         ApiBoard(
             schema="bench.api.board/1",
             protocol=table.protocol.id,
@@ -65,9 +68,11 @@ def board_document(table: BoardTable) -> bytes:
             metric=table.metric.key,
             condition=table.condition,
             measured=table.measured or None,
-            rows=tuple(_row(row) for row in table.rows),
+            rows=(),
         )
     )
+    # Quotes inside a text are escaped, so that this stands where the rows are and nowhere else.
+    return head.replace(b'"rows":[]', b'"rows":[%s]' % b",".join(map(_row_bytes, table.rows)), 1)
 
 
 def protocol_document(protocol: AnyProtocol) -> bytes:
@@ -166,7 +171,14 @@ def _count(sources: Sources, board: BoardSummary) -> ApiCount:
     )
 
 
+def _row_bytes(row: TableRow) -> bytes:
+    head = canonical_bytes(_row(row).model_dump(mode="json", by_alias=True, exclude_none=True))
+    # `values` is the last field by name.
+    return head.replace(b'"values":[]', b'"values":[%s]' % ",".join(map(_value_text, row.values)).encode(), 1)
+
+
 def _row(row: TableRow) -> ApiRow:
+    """Return what is said of a row beside its values."""
     place = row.place
     return ApiRow(
         slug=row.slug,
@@ -181,7 +193,6 @@ def _row(row: TableRow) -> ApiRow:
         result=_reference(row.slug, row.stored) if row.stored else None,
         replication=row.replication,
         attempt=row.attempt or None,
-        values=tuple(_value(value) for value in row.values),
     )
 
 
@@ -197,10 +208,24 @@ def _reference(slug: str, stored: Shelved) -> ApiResultRef:
     return ApiResultRef(id=stored.head.id, key=stored.head.key, path=path)
 
 
-def _value(value: Value) -> ApiValue:
-    fields: dict[str, Any] = {name: getattr(value, name) for name in ApiValue.model_fields}
-    # Nothing is left to check: each was read from a result, and there are dozens in every row of a board.
-    return ApiValue.model_construct(**{**fields, "reason": value.reason or None})
+def _value_text(value: Value) -> str:
+    """Return an `ApiValue` as RFC 8785 JSON: fields by name, those without a value left out."""
+    numbers = [
+        f'"{name}":{number_text(found)},'
+        for name, found in (("high", value.high), ("low", value.low), ("mean", value.mean))
+        if found is not None
+    ]
+    reason = f'"reason":{_text(value.reason)},' if value.reason else ""
+    return (
+        f'{{"condition":{_text(value.condition)},{"".join(numbers)}"metric":{_text(value.metric)},"n":{value.n},'
+        f'"over":"{value.over}","primary":{"true" if value.primary else "false"},{reason}'
+        f'"status":"{value.status}"}}'
+    )
+
+
+@lru_cache(maxsize=4096)
+def _text(text: str) -> str:
+    return canonical_bytes(text).decode()
 
 
 def _stored(slug: str, stored: Shelved, *, shown: bool) -> ApiStored:
