@@ -54,5 +54,7 @@ def history_chart(rows: Sequence[Row], *, name: str, title: str, description: st
 
     rows: `when` (text, in order), `tier`, `value`, `low`, `high` (NaN without interval), in the unit shown.
     """
-    parts = {"name": name, "title": title, "description": description, "width": max(120, 70 * len(rows)), "height": 200}
+    size = {"width": max(120, 70 * len(rows)), "height": 200}
+    order = list(dict.fromkeys(row["when"] for row in rows))
+    parts = {"name": name, "title": title, "description": description, "order": order, **size}
     return filled("history", parts, data=plain(rows))
