@@ -170,7 +170,7 @@ def _timeline(changes: Iterable[Change]) -> list[tuple[str, Shelved]]:
 
 def _changes(entry: AnyEntry, protocol: AnyProtocol, sha256: str) -> Iterator[Change]:
     """Yield what each run did to a submission's row, in the order of time."""
-    mine = [stored for stored in entry.results if stored.head.protocol == protocol.id]
+    mine = entry.results_of(protocol)
     able = [
         item for item in mine if item.head.protocol_sha256 == sha256 and entry.owns(item) and not item.head.withdrawn
     ]

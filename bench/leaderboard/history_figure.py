@@ -20,7 +20,7 @@ def history_figures(entry: AnyEntry, protocol: AnyProtocol) -> tuple[Figure, ...
 
     Results without a recorded run have no time and are left out.
     """
-    if len([item for item in entry.results if item.head.protocol == protocol.id]) < 2:
+    if len(entry.results_of(protocol)) < 2:
         return ()
     metric = board_metric(protocol)
     found = [(moment, stored) for moment, stored in timeline_of(entry, protocol) if moment]

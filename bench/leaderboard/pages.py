@@ -1,6 +1,6 @@
 """Pages: the list of everything that a site consists of, in units that are made and made anew on their own.
 
-A unit is a board, a submission, or what is about all of them. Never imports torch.
+A unit is a board, a submission, what is about all of them, or what is about none. Never imports torch.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -84,19 +84,25 @@ SITE = Kind(
         Page("pages/ue_index.html", ue_index_contexts),
         Page("pages/unlearning_index.html", unlearning_index_contexts),
         Page("pages/protocols.html", protocols_contexts),
-        Page("pages/metric.html", metric_contexts),
-        Page("pages/metrics.html", metrics_contexts),
-        Page("pages/reported.html", reported_contexts),
         Page("pages/compare_index.html", compare_index_contexts),
         Page("pages/changes.html", changes_contexts),
         Page("pages/downloads.html", downloads_contexts),
+    ),
+    files=(site_files,),
+)
+GUIDES = Kind(
+    pages=(
+        Page("pages/metric.html", metric_contexts),
+        Page("pages/metrics.html", metrics_contexts),
+        Page("pages/reported.html", reported_contexts),
         Page("pages/submit.html", submit_contexts),
         Page("pages/read.html", read_contexts),
         Page("pages/prose.html", reproduction_contexts),
         Page("pages/404.html", missing_contexts),
     ),
-    files=(site_files,),
+    files=(),
 )
+"""What no submission changes, and is made from sources that have none."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,8 @@ def units(sources: Sources) -> Iterator[Unit]:
         made_from = partial(_unlearning_inputs, sources, unlearner)
         yield Unit(f"submission {unlearner.slug}", "submission", made_from, UNLEARNING_SUBMISSION, (sources, unlearner))
     yield Unit("site", "site", lambda: sources.everything, SITE, (sources,))
+    bare = sources.without_submissions()
+    yield Unit("guides", "site", lambda: bare.everything, GUIDES, (bare,))
 
 
 def named_paths(sources: Sources) -> set[str]:

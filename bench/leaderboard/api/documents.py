@@ -4,6 +4,7 @@ Every path in a document is relative to the top of the site, which `root` of the
 boards; never torch.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -84,8 +85,11 @@ def protocol_document(protocol: AnyProtocol) -> bytes:
 
 
 def ranks_document(boards: Sequence[BoardSummary]) -> bytes:
-    """Return the ranks of every protocol."""
-    return document_bytes(ApiRanks(schema="bench.api.ranks/1", protocols=tuple(board.ranking for board in boards)))
+    """Return the ranks of every protocol, each as its summary has them."""
+    head = document_bytes(ApiRanks(schema="bench.api.ranks/1", protocols=()))
+    return head.replace(
+        b'"protocols":[]', b'"protocols":[%s]' % ",".join(board.ranking for board in boards).encode(), 1
+    )
 
 
 def submission_document(sources: Sources, entry: Entry | UnlearningEntry) -> bytes:
@@ -140,6 +144,7 @@ def reported_document() -> bytes:
 
 def index_document(sources: Sources, boards: Sequence[BoardSummary], files: Mapping[str, bytes]) -> bytes:
     """Return the index. files: by path in the site, what it lists besides the exports of the boards."""
+    stored = Counter(item.head.protocol_sha256 for entry in sources.submissions for item in entry.results)
     listed = [*(file_record(*item) for item in files.items()), *(file for board in boards for file in board.files)]
     listed.sort(key=lambda file: file.path)
     return document_bytes(
@@ -147,7 +152,7 @@ def index_document(sources: Sources, boards: Sequence[BoardSummary], files: Mapp
             schema="bench.api.index/1",
             root="../../",
             generator=ApiGenerator(name="bench", version=__version__),
-            protocols=tuple(_count(sources, board) for board in boards),
+            protocols=tuple(_count(board, stored[board.sha256]) for board in boards),
             submissions=tuple(submission_path(slug) for slug in sorted(entry.slug for entry in sources.submissions)),
             files=tuple(file for file in listed if file.path.startswith(f"{ROOT}/")),
             downloads=tuple(file for file in listed if not file.path.startswith(f"{ROOT}/")),
@@ -155,8 +160,7 @@ def index_document(sources: Sources, boards: Sequence[BoardSummary], files: Mapp
     )
 
 
-def _count(sources: Sources, board: BoardSummary) -> ApiCount:
-    heads = (stored.head for entry in sources.submissions for stored in entry.results)
+def _count(board: BoardSummary, results: int) -> ApiCount:
     return ApiCount(
         id=board.protocol,
         track=board.track,
@@ -166,7 +170,7 @@ def _count(sources: Sources, board: BoardSummary) -> ApiCount:
         board=board_path(board.protocol),
         submissions=board.submissions,
         ranked=board.ranked,
-        results=sum(head.protocol_sha256 == board.sha256 for head in heads),
+        results=results,
         measured=board.measured or None,
     )
 
