@@ -135,10 +135,8 @@ class UnlearningEntry(Stored[UnlearningManifest]):
 
     def anchor(self, protocol: UnlearningProtocol) -> Anchor | None:
         """Return which reference of a protocol the submission is; None for every other submission."""
-        recipe = self.manifest.recipe_for(protocol.id)
-        if self.role != "reference" or recipe is None:
-            return None
-        return next((name for name in ANCHORS if name == recipe.unlearner), None)
+        recipe = self.manifest.recipe_for(protocol.id) if self.role == "reference" else None
+        return next((name for name in ANCHORS if recipe is not None and name == recipe.unlearner), None)
 
 
 @dataclass(frozen=True)
