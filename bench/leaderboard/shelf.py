@@ -343,8 +343,8 @@ def _load_index(cache: Path | None, code: str) -> tuple[dict[str, Kept], dict[st
         return {}, {}
     if index.code != code:
         return {}, {}
-    _, *lines, _ = content.split(b"\n") if index.folders else (b"", b"")
-    if len(lines) != len(index.folders):
+    lines = content.split(b"\n")[1:-1]
+    if len(lines) != len(index.folders):  # written otherwise, which is no reason not to believe it
         return index.folders, {}
     return index.folders, dict(zip(index.folders, [line.removesuffix(b",") for line in lines], strict=True))
 

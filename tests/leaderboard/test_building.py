@@ -209,10 +209,10 @@ def test_an_interrupted_rendering_is_taken_up_again(load: Load, monkeypatch: pyt
     assert stale_files(load.root, load.out, protocols=load.protocols) == []
 
 
-def test_an_index_of_other_code_or_of_none_is_not_believed(load: Load) -> None:
+def test_an_index_of_other_code_or_of_none_is_not_believed_and_one_of_another_form_is(load: Load) -> None:
     index = load.root / ".bench/site" / shelf.INDEX
     whole = index.read_bytes()
-    for content in (b"{}", b"\xff", whole.replace(b'"code":"', b'"code":"0')):
+    for content in (b"{}", b"\xff", whole.replace(b'"code":"', b'"code":"0'), whole.replace(b"\n", b"")):
         index.write_bytes(content)
         load.render()
         assert known(index.read_bytes()) == known(whole)
