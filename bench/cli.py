@@ -228,7 +228,7 @@ def render(
     rendered = render_site(root, folder, allow_canary=allow_canary)
     for line in (*rendered.canaries, *rendered.left_out):
         typer.echo(printable(line), err=True)
-    typer.echo(f"{len(rendered.files)} files in {folder}; open {folder / 'index.html'} or run `bench serve`")
+    typer.echo(f"{len(rendered.names)} files in {folder}; open {folder / 'index.html'} or run `bench serve`")
 
 
 @app.command()

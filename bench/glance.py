@@ -130,8 +130,8 @@ def _sealed(body: dict[str, Any], seal: str) -> bool:
     if not _flatten(body, "", leaves) or max(map(len, leaves)) > PLAIN_LEAF:
         return False
     leaves = [_as_rfc_writes(leaf) if "e-" in leaf else leaf for leaf in leaves]
-    sha256 = hashlib.sha256
-    return "".join([sha256(leaf.encode()).hexdigest()[:SEAL_HEX] for leaf in leaves]) == seal
+    sha256, length = hashlib.sha256, SEAL_HEX // 2
+    return b"".join([sha256(leaf.encode()).digest()[:length] for leaf in leaves]).hex() == seal
 
 
 def _as_rfc_writes(leaf: str) -> str:

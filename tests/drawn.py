@@ -1,5 +1,6 @@
 """What an SVG shows, whatever its elements: shapes with their corners, texts with their places, in page pixels."""
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,11 +25,11 @@ class Shape:
 
 @dataclass(frozen=True)
 class Text:
-    """A text and where it begins, ends or has its middle."""
+    """A text and where it begins, ends or has its middle. turn: in degrees."""
 
     text: str
     anchor: str
-    turned: bool
+    turn: int
     size: str
     x: float
     y: float
@@ -53,10 +54,9 @@ def read_drawing(svg: str) -> Drawing:
     for element, place, look in _walk(root, (0.0, 0.0, 0), {"fill": "black", "stroke-width": "1"}):
         tag = element.tag.rpartition("}")[2]
         if tag == "text" and (element.text or "").strip():
-            x, y, turn = place
-            x, y = x + float(element.get("x", 0)), y + float(element.get("y", 0))
+            x, y, turn = _moved(place, float(element.get("x", 0)), float(element.get("y", 0)))
             size = look.get("font-size", "").removesuffix("px")
-            texts.append(Text((element.text or "").strip(), look.get("text-anchor", "start"), turn != 0, size, x, y))
+            texts.append(Text((element.text or "").strip(), look.get("text-anchor", "start"), turn, size, x, y))
         elif tag in ("path", "line", "circle"):
             for corners in _outlines(element, tag):
                 shape = _shape(element, look, [(x + place[0], y + place[1]) for x, y in corners])
@@ -74,18 +74,23 @@ def _walk(
     if element.tag.endswith("defs") or element.get("display") == "none" or element.get("opacity") == "0":
         return
     look = {**look, **{name: element.attrib[name] for name in _INHERITED if name in element.attrib}}
-    x, y, turn = place
     for kind, numbers in re.findall(r"(\w+)\(([^)]*)\)", element.get("transform", "")):
         values = [float(value) for value in numbers.split(",")]
         if kind == "rotate":
-            assert values == [-90]
-            turn = -90
+            assert values in ([-90], [-30], [330])
+            place = (*place[:2], int(values[0]) - 360 * (values[0] > 180))
         else:
-            dx, dy = values if turn == 0 else (values[1], -values[0])
-            x, y = x + dx, y + dy
-    yield element, (x, y, turn), look
+            place = _moved(place, *values)
+    yield element, place, look
     for child in element:
-        yield from _walk(child, (x, y, turn), look)
+        yield from _walk(child, place, look)
+
+
+def _moved(place: tuple[float, float, int], dx: float, dy: float) -> tuple[float, float, int]:
+    """Return a place after a step along axes that are turned with it."""
+    x, y, turn = place
+    sine, cosine = math.sin(math.radians(turn)), math.cos(math.radians(turn))
+    return x + dx * cosine - dy * sine, y + dx * sine + dy * cosine, turn
 
 
 def _shape(element: ElementTree.Element, look: dict[str, str], corners: list[tuple[float, float]]) -> Shape | None:
@@ -151,8 +156,8 @@ def differences(mine: Drawing, theirs: Drawing, *, tolerance: float = 0.02) -> l
         max(abs(mine.width - theirs.width), abs(mine.height - theirs.height)) > 1
     )
     found += _unmatched(
-        [((item.text, item.anchor, item.turned, item.size), [(item.x, item.y)]) for item in mine.texts],
-        [((item.text, item.anchor, item.turned, item.size), [(item.x, item.y)]) for item in theirs.texts],
+        [((item.text, item.anchor, item.turn, item.size), [(item.x, item.y)]) for item in mine.texts],
+        [((item.text, item.anchor, item.turn, item.size), [(item.x, item.y)]) for item in theirs.texts],
         tolerance,
     )
     found += _unmatched(

@@ -5,6 +5,7 @@ whether made at once or bit by bit. Never imports torch.
 """
 
 import hashlib
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,15 +35,21 @@ LIBRARIES = ("altair", "jinja2", "markdown-it-py", "numpy", "pyarrow", "pydantic
 
 @dataclass(frozen=True)
 class Rendered:
-    """A finished site: all its files, sorted, and how many units were made anew.
+    """A finished site: the paths of all its files inside `out`, sorted, and how many units were made anew.
 
     left_out: a line for each submission that cannot be read; canaries: a line for each control out of band.
     """
 
-    files: tuple[Path, ...]
+    out: Path
+    names: tuple[str, ...]
     made: int
     left_out: tuple[str, ...]
     canaries: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of the site; paths are slow to make, so only for those who ask."""
+        return tuple(self.out / name for name in self.names)
 
 
 def render_site(root: Path, out: Path, *, protocols: Protocols = None, allow_canary: bool = False) -> Rendered:
@@ -69,7 +76,7 @@ def render_site(root: Path, out: Path, *, protocols: Protocols = None, allow_can
             count += len(stale)
         names = publisher.finish(["assets", *workshop.units])
     workshop.sources.memory.forget_others([protocol.id for protocol in workshop.sources.all_protocols])
-    return Rendered(tuple(out / name for name in names), count, workshop.sources.left_out, found)
+    return Rendered(out, tuple(names), count, workshop.sources.left_out, found)
 
 
 def _controls(sources: Sources, *, allow: bool) -> tuple[str, ...]:
@@ -132,7 +139,9 @@ class Workshop:
 
     def key(self, unit: Unit) -> str:
         """Return the digest of everything that decides a unit's bytes."""
-        return hashlib.sha256(canonical_bytes([self._shared, unit.name, unit.inputs()])).hexdigest()
+        # Not RFC 8785: there are thousands of keys, nothing else reads them, and they hold texts and whole numbers.
+        inputs = json.dumps([self._shared, unit.name, unit.inputs()], sort_keys=True, allow_nan=False)
+        return hashlib.sha256(inputs.encode()).hexdigest()
 
     @cached_property
     def _shared(self) -> str:

@@ -3,7 +3,7 @@
 Imports the history and plain wording; never torch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.leaderboard.exports.table import board_metric, score_of
@@ -43,19 +43,41 @@ def newest_changes(histories: Sequence[BoardHistory], limit: int, *, track: str 
     pairs = [
         (history, change)
         for history in histories
-        for change in history.changes
         if track in ("", history.protocol.track)
+        for change in history.newest(limit)
     ]
     pairs.sort(key=lambda pair: (pair[1].protocol.id, pair[1].entry.slug, pair[1].stored.head.id))
     pairs.sort(key=lambda pair: pair[1].moment, reverse=True)
-    return [change_line(history, change) for history, change in pairs[:limit]]
+    chosen = [(history, change, change_id(change)) for history, change in pairs[:limit]]
+    by_board: dict[str, list[tuple[BoardHistory, Change, str]]] = {}
+    for item in chosen:
+        by_board.setdefault(item[0].protocol.id, []).append(item)
+    part = f"{limit} {track}".strip()
+    lines = {protocol: iter(_in_words(items, part)) for protocol, items in by_board.items()}
+    return [next(lines[history.protocol.id]) for history, _, _ in chosen]
+
+
+def _in_words(items: Sequence[tuple[BoardHistory, Change, str]], part: str) -> tuple[ChangeLine, ...]:
+    """Put changes of one board into words, unless they were since the board changed last."""
+    found: tuple[ChangeLine, ...] = items[0][0].recall(
+        f"changes in words/{part}",
+        [name for _, _, name in items],
+        tuple[ChangeLine, ...],
+        lambda: tuple(change_line(history, change) for history, change, _ in items),
+    )
+    return found
+
+
+def change_id(change: Change) -> str:
+    """Return what identifies a change, whatever its words are."""
+    return digest([change.kind, change.moment, change.entry.slug, change.protocol.id, change.stored.head.id])
 
 
 def change_line(history: BoardHistory, change: Change) -> ChangeLine:
     """Put a change into words."""
     protocol = change.protocol
     return ChangeLine(
-        id=digest([change.kind, change.moment, change.entry.slug, protocol.id, change.stored.head.id]),
+        id=change_id(change),
         moment=change.moment,
         track=protocol.track,
         protocol=protocol.id,
@@ -64,6 +86,13 @@ def change_line(history: BoardHistory, change: Change) -> ChangeLine:
         name=change.entry.name,
         sentence=_sentence(history, change),
         shown=change.kind in ("joined", "replaced", "returned"),
+    )
+
+
+def moved_sentences(history: BoardHistory, days: Sequence[str]) -> Mapping[str, str]:
+    """Return what `moved_sentence` says of some days, worked out unless it was since the board changed last."""
+    return history.recall(
+        "moved", list(days), dict[str, str], lambda: {day: moved_sentence(history, day) for day in days}
     )
 
 

@@ -3,11 +3,12 @@
 Imports the changelog; never torch.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from bench.leaderboard.changelog import MOST_CHANGES, ChangeLine, moved_sentence, newest_changes
+from bench.leaderboard.changelog import MOST_CHANGES, ChangeLine, moved_sentences, newest_changes
 from bench.leaderboard.contexts import Context
 from bench.leaderboard.feed import FEEDS
 from bench.leaderboard.history import MOST_DAYS, BoardHistory, board_histories
@@ -15,6 +16,9 @@ from bench.leaderboard.sources import Sources
 from bench.unlearning_protocol import AnyProtocol
 
 PATH = "changes/index.html"
+
+Moved = Mapping[tuple[str, str], str]
+"""By board and day: which others moved, in words."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,16 @@ def changes_contexts(sources: Sources) -> list[ChangesContext]:
 def changes_context(histories: Sequence[BoardHistory]) -> ChangesContext:
     """Put the newest changes together by day and board."""
     lines = newest_changes(histories, MOST_CHANGES)
-    by_id = {history.protocol.id: history for history in histories}
-    listed = {(line.protocol, line.day) for line in lines}
+    listed = {(line.protocol, line.day): "" for line in lines}
+    for history in histories:
+        days = [day for protocol, day in listed if protocol == history.protocol.id]
+        listed |= {(history.protocol.id, day): words for day, words in moved_sentences(history, days).items()}
     return ChangesContext(
         path=PATH,
         title="What changed",
         description="Every result that appeared on a board, with what it did to the ranks, newest first.",
         days=tuple(
-            ChangesOfDay(day, tuple(_on_boards(by_id, day, tuple(found))))
+            ChangesOfDay(day, tuple(_on_boards(listed, day, tuple(found))))
             for day, found in groupby(lines, key=lambda line: line.day)
         ),
         boards=tuple(_board_days(history, listed) for history in histories if history.days),
@@ -105,26 +111,26 @@ def board_days(sources: Sources, protocol: AnyProtocol) -> tuple[tuple[str, str]
     return tuple((day, day_id(protocol.id, day)) for day in newest_days(BoardHistory(sources, protocol)))
 
 
-def _on_boards(histories: dict[str, BoardHistory], day: str, lines: Sequence[ChangeLine]) -> Iterable[ChangesOnBoard]:
+def _on_boards(moved: Moved, day: str, lines: Sequence[ChangeLine]) -> Iterable[ChangesOnBoard]:
     for protocol in sorted({line.protocol for line in lines}):
-        history = histories[protocol]
         own = tuple(line for line in lines if line.protocol == protocol)
-        yield ChangesOnBoard(protocol, own[0].title, _board_href(history), own, moved_sentence(history, day))
+        href = _board_href(own[0].track, protocol)
+        yield ChangesOnBoard(protocol, own[0].title, href, own, moved[protocol, day])
 
 
-def _board_days(history: BoardHistory, listed: set[tuple[str, str]]) -> BoardDays:
+def _board_days(history: BoardHistory, listed: Collection[tuple[str, str]]) -> BoardDays:
     protocol = history.protocol
-    counts = {day: sum(change.day == day for change in history.changes) for day in newest_days(history)}
+    counts = Counter(change.day for change in history.changes)
     return BoardDays(
         protocol.id,
         protocol.title,
-        _board_href(history),
+        _board_href(protocol.track, protocol.id),
         tuple(
-            DayOfBoard(day_id(protocol.id, day), day, count, (protocol.id, day) in listed)
-            for day, count in counts.items()
+            DayOfBoard(day_id(protocol.id, day), day, counts[day], (protocol.id, day) in listed)
+            for day in newest_days(history)
         ),
     )
 
 
-def _board_href(history: BoardHistory) -> str:
-    return f"{history.protocol.track}/{history.protocol.id}/index.html"
+def _board_href(track: str, protocol: str) -> str:
+    return f"{track}/{protocol}/index.html"

@@ -152,7 +152,10 @@ def page_data(contestants: Sequence[Contestant], protocol: AnyProtocol, facts: B
         },
         "metrics": [_metric_data(METRICS[key], protocol) for key in keys],
         "conditions": [condition_text(protocol, label) for label in labels],
-        "entries": [_entry_data(item, contestants, labels, keys, facts) for item in contestants],
+        "entries": [
+            _entry_data(item, apart, labels, keys, facts)
+            for item, apart in zip(contestants, _apart(contestants, facts), strict=True)
+        ],
     }
 
 
@@ -264,8 +267,19 @@ def _metric_data(metric: Metric, protocol: AnyProtocol) -> dict[str, Any]:
     }
 
 
+def _apart(contestants: Sequence[Contestant], facts: BoardFacts) -> Sequence[int]:
+    """Return for each entry a number whose bit n says whether the board separates it from entry n."""
+    places = {item.label: place for place, item in enumerate(contestants)}
+    found = [0] * len(contestants)
+    for first, second in facts.apart:
+        if first in places and second in places and facts.between(first, second) == "apart":
+            found[places[first]] |= 1 << places[second]
+            found[places[second]] |= 1 << places[first]
+    return found
+
+
 def _entry_data(
-    item: Contestant, contestants: Sequence[Contestant], labels: Sequence[str], keys: Sequence[str], facts: BoardFacts
+    item: Contestant, apart: int, labels: Sequence[str], keys: Sequence[str], facts: BoardFacts
 ) -> dict[str, Any]:
     seeds: dict[str, list[int]] = {}
     values: dict[str, dict[str, list[float | None]]] = {}
@@ -275,9 +289,6 @@ def _entry_data(
             used = sorted(set().union(*mine.values()))
             seeds[str(place)] = used
             values[str(place)] = {index: [found.get(seed) for seed in used] for index, found in mine.items()}
-    apart = sum(
-        1 << place for place, other in enumerate(contestants) if facts.between(item.label, other.label) == "apart"
-    )
     return {
         "slug": item.label,
         "name": item.name,

@@ -328,9 +328,12 @@ def _lines(present: Part, colors: Part, dashes: Part) -> dict[str, alt.Color | a
     }
 
 
-def history(name: str, title: str, data: str) -> Drawing:
-    """A score with its interval for each time that it changed. Times are names, so that no time zone moves them."""
-    base = alt.Chart().encode(x=alt.X("when:N", title="shown since (UTC)", sort=None, axis=alt.Axis(labelAngle=-30)))
+def history(name: str, title: str, order: Part, data: str) -> Drawing:
+    """A score with its interval for each time that it changed. Times are names, so that no time zone moves them.
+
+    order: of the times. Without one, those of scores with an interval would come first.
+    """
+    base = alt.Chart().encode(x=alt.X("when:N", title="shown since (UTC)", sort=order, axis=alt.Axis(labelAngle=-30)))
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=True, nice=True))
     tiers, legend = list(TIER_WORDS.values()), alt.Legend(title="tier")
     bars = (

@@ -5,10 +5,11 @@ that some run had found by then, by the rules that choose what it shows today.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from bench.leaderboard.board import PRIMARY
 from bench.leaderboard.board import test_images as count_test_images
@@ -25,6 +26,7 @@ from bench.unlearning_protocol import AnyProtocol, UnlearningProtocol
 MOST_DAYS = 60
 """Days of a board whose ranks are worked out, the newest ones."""
 
+Found = TypeVar("Found")
 AnyEntry = Entry | UnlearningEntry
 Kind = Literal["joined", "replaced", "returned", "beside", "artifact", "wording", "withdrawn"]
 """joined: the first that a board shows of a submission. replaced: shown instead of an earlier one. returned: an earlier
@@ -78,6 +80,18 @@ class BoardHistory:
     def days(self) -> tuple[str, ...]:
         """The days on which a result appeared, oldest first."""
         return tuple(sorted({change.day for change in self.changes}))
+
+    def newest(self, count: int) -> Sequence[Change]:
+        """Return the newest changes, oldest first: so many, and those of the same moment as the first of them."""
+        if len(self.changes) <= count:
+            return self.changes
+        since = self.changes[-count].moment if count else ""
+        return self.changes[bisect_left(self.changes, since, key=lambda change: change.moment) :]
+
+    def recall(self, name: str, inputs: Any, kind: Any, work_out: Callable[[], Found]) -> Found:
+        """Return what follows from the board and inputs (a JSON value), worked out unless it is known; see `Memory`."""
+        place = f"{self.protocol.id}/{name}"
+        return self._sources.memory.recall(place, [self._sources.state(self.protocol), inputs], kind, work_out)
 
     @property
     def names(self) -> dict[str, str]:
@@ -156,7 +170,7 @@ def _timeline(changes: Iterable[Change]) -> list[tuple[str, Shelved]]:
 
 def _changes(entry: AnyEntry, protocol: AnyProtocol, sha256: str) -> Iterator[Change]:
     """Yield what each run did to a submission's row, in the order of time."""
-    mine = [stored for stored in entry.results if stored.head.protocol == protocol.id]
+    mine = entry.results_of(protocol)
     able = [
         item for item in mine if item.head.protocol_sha256 == sha256 and entry.owns(item) and not item.head.withdrawn
     ]

@@ -20,7 +20,7 @@ def history_figures(entry: AnyEntry, protocol: AnyProtocol) -> tuple[Figure, ...
 
     Results without a recorded run have no time and are left out.
     """
-    if len([item for item in entry.results if item.head.protocol == protocol.id]) < 2:
+    if len(entry.results_of(protocol)) < 2:
         return ()
     metric = board_metric(protocol)
     found = [(moment, stored) for moment, stored in timeline_of(entry, protocol) if moment]
@@ -54,5 +54,7 @@ def history_chart(rows: Sequence[Row], *, name: str, title: str, description: st
 
     rows: `when` (text, in order), `tier`, `value`, `low`, `high` (NaN without interval), in the unit shown.
     """
-    parts = {"name": name, "title": title, "description": description, "width": max(120, 70 * len(rows)), "height": 200}
+    size = {"width": max(120, 70 * len(rows)), "height": 200}
+    order = list(dict.fromkeys(row["when"] for row in rows))
+    parts = {"name": name, "title": title, "description": description, "order": order, **size}
     return filled("history", parts, data=plain(rows))

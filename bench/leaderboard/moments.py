@@ -4,10 +4,12 @@ Imports the records; never torch, no pandas.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from bench.leaderboard.shelf import Shelved
 
 
+@lru_cache(maxsize=2**16)
 def moment_of(stated: str) -> str:
     """Return a time as `2026-01-31T10:05:00Z`; empty where what is stated is no time with its zone."""
     try:

@@ -1,6 +1,6 @@
 """Pages: the list of everything that a site consists of, in units that are made and made anew on their own.
 
-A unit is a board, a submission, or what is about all of them. Never imports torch.
+A unit is a board, a submission, what is about all of them, or what is about none. Never imports torch.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +30,7 @@ from bench.leaderboard.unlearning_order import standings as unlearning_standings
 from bench.leaderboard.unlearning_reference_pages import unlearning_protocol_contexts
 from bench.leaderboard.unlearning_submission import unlearning_submission_contexts
 from bench.protocol import Protocol
+from bench.unlearning_protocol import UnlearningProtocol
 
 Files = Mapping[str, bytes]
 Scope = Literal["board", "submission", "site"]
@@ -83,19 +84,25 @@ SITE = Kind(
         Page("pages/ue_index.html", ue_index_contexts),
         Page("pages/unlearning_index.html", unlearning_index_contexts),
         Page("pages/protocols.html", protocols_contexts),
-        Page("pages/metric.html", metric_contexts),
-        Page("pages/metrics.html", metrics_contexts),
-        Page("pages/reported.html", reported_contexts),
         Page("pages/compare_index.html", compare_index_contexts),
         Page("pages/changes.html", changes_contexts),
         Page("pages/downloads.html", downloads_contexts),
+    ),
+    files=(site_files,),
+)
+GUIDES = Kind(
+    pages=(
+        Page("pages/metric.html", metric_contexts),
+        Page("pages/metrics.html", metrics_contexts),
+        Page("pages/reported.html", reported_contexts),
         Page("pages/submit.html", submit_contexts),
         Page("pages/read.html", read_contexts),
         Page("pages/prose.html", reproduction_contexts),
         Page("pages/404.html", missing_contexts),
     ),
-    files=(site_files,),
+    files=(),
 )
+"""What no submission changes, and is made from sources that have none."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +138,8 @@ def units(sources: Sources) -> Iterator[Unit]:
         made_from = partial(_unlearning_inputs, sources, unlearner)
         yield Unit(f"submission {unlearner.slug}", "submission", made_from, UNLEARNING_SUBMISSION, (sources, unlearner))
     yield Unit("site", "site", lambda: sources.everything, SITE, (sources,))
+    bare = sources.without_submissions()
+    yield Unit("guides", "site", lambda: bare.everything, GUIDES, (bare,))
 
 
 def named_paths(sources: Sources) -> set[str]:
@@ -143,7 +152,7 @@ def _ue_inputs(sources: Sources, entry: Entry) -> list[Any]:
     """Return what decides a submission's page: itself, its places, and what it is compared with."""
     inputs: list[Any] = [entry.state()]
     for protocol in sources.protocols.values():
-        if entry.belongs_on(protocol):
+        if protocol.id in entry.named and entry.belongs_on(protocol):
             places = _ue_places(sources, protocol)
             reference = sources.reference(protocol)
             against = reference.state(protocol) if reference else ""
@@ -162,9 +171,17 @@ def _ue_places(sources: Sources, protocol: Protocol) -> Mapping[str, list[Any]]:
 def _unlearning_inputs(sources: Sources, entry: UnlearningEntry) -> list[Any]:
     inputs: list[Any] = [entry.state()]
     for protocol in sources.unlearning_protocols.values():
-        if entry.belongs_on(protocol):
-            places = unlearning_standings(sources, protocol)
-            place = places.get(entry.slug)
-            own = [place.best, place.worst, place.ties, place.keeps] if place else None
-            inputs.append([protocol_digest(protocol), own, len(places), sources.unlearning_references])
+        if protocol.id in entry.named and entry.belongs_on(protocol):
+            places = _unlearning_places(sources, protocol)
+            inputs.append(
+                [protocol_digest(protocol), places.get(entry.slug), len(places), sources.unlearning_references]
+            )
     return inputs
+
+
+def _unlearning_places(sources: Sources, protocol: UnlearningProtocol) -> Mapping[str, list[Any]]:
+    def work_out() -> dict[str, list[Any]]:
+        found = unlearning_standings(sources, protocol).items()
+        return {slug: [place.best, place.worst, place.ties, place.keeps] for slug, place in found}
+
+    return sources.memory.at_hand(f"places {protocol.id}", work_out)

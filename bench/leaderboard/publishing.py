@@ -25,10 +25,19 @@ FILES_AT_ONCE = 200
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the site: the digest of what it was made from, or UNFINISHED, and its files' sizes."""
+    """A part of the site: the digest of what it was made from, or UNFINISHED, and its files' sizes.
+
+    line: what the list says of it, kept because most parts of a large site stay as they are.
+    """
 
     key: str
     files: Mapping[str, int]
+    line: bytes
+
+    @classmethod
+    def of(cls, name: str, key: str, files: Mapping[str, int]) -> "Part":
+        """Describe a part by its name."""
+        return cls(key, files, canonical_bytes([name, key, dict(files)]) + b"\n")
 
 
 class Publisher:
@@ -46,7 +55,9 @@ class Publisher:
                 remove_leftovers(folder)
         remove_leftovers(out)
         self._written = (out / LISTING).stat().st_mtime_ns if self._parts else 0
-        if _torn(out):
+        found = _content(out)
+        self._in_order = found == self._ordered()
+        if found and not found.endswith(b"\n"):  # cut off: what is added next would be lost with its last line
             self._write_list()
         self._own = {name for part in self._parts.values() for name in part.files}
 
@@ -70,30 +81,41 @@ class Publisher:
 
     def _write(self, batch: Sequence[tuple[str, str, Mapping[str, bytes]]]) -> None:
         gone: set[str] = set()
+        batch = [part for part in batch if not self._lies_there(*part)]
         for name, _, files in batch:
             self._refuse_foreign(files)
             gone |= set(self._files_of(name)) - set(files)
-            self._note(name, Part(UNFINISHED, {**self._files_of(name), **dict.fromkeys(files, 0)}))
+            self._note(name, UNFINISHED, {**self._files_of(name), **dict.fromkeys(files, 0)})
         contents = {self._out / file: content for _, _, files in batch for file, content in files.items()}
         changed = [path for path, content in contents.items() if not _same(path, content)]
         for start in range(0, len(changed), FILES_AT_ONCE):
             write_together({path: contents[path] for path in changed[start : start + FILES_AT_ONCE]})
         for name, key, files in batch:
-            self._note(name, Part(key, {file: len(content) for file, content in files.items()}))
+            self._note(name, key, {file: len(content) for file, content in files.items()})
         self._remove(gone)
+
+    def _lies_there(self, name: str, key: str, files: Mapping[str, bytes]) -> bool:
+        """Say whether a part is as the list has it, byte for byte: then the list need not be written again."""
+        if not self.holds(name, key) or self._files_of(name).keys() != files.keys():
+            return False
+        return all(_same(self._out / file, content) for file, content in files.items())
 
     def finish(self, names: Iterable[str]) -> list[str]:
         """Remove the parts that are not among `names`; return the paths of all files, sorted."""
         kept = set(names)
-        gone = {file for name, part in self._parts.items() if name not in kept for file in part.files}
+        left = {name: part for name, part in self._parts.items() if name not in kept}
         self._parts = {name: part for name, part in self._parts.items() if name in kept}
-        self._remove(gone)
-        self._write_list()
+        self._remove({file for part in left.values() for file in part.files})
+        if left or not self._in_order:
+            self._write_list()
         return sorted(file for part in self._parts.values() for file in part.files)
 
     def _write_list(self) -> None:
-        lines = [_line(name, part) for name, part in sorted(self._parts.items())]
-        write_atomically(self._out / LISTING, b"".join(lines))
+        write_atomically(self._out / LISTING, self._ordered())
+        self._in_order = True
+
+    def _ordered(self) -> bytes:
+        return b"".join(self._parts[name].line for name in sorted(self._parts))
 
     def _files_of(self, name: str) -> Mapping[str, int]:
         part = self._parts.get(name)
@@ -107,12 +129,13 @@ class Publisher:
             return False
         return found.st_size == size and found.st_mtime_ns <= self._written
 
-    def _note(self, name: str, part: Part) -> None:
-        self._parts[name] = part
-        self._own |= set(part.files)
+    def _note(self, name: str, key: str, files: Mapping[str, int]) -> None:
+        part = self._parts[name] = Part.of(name, key, files)
+        self._own |= set(files)
+        self._in_order = False
         self._out.mkdir(parents=True, exist_ok=True)
         with (self._out / LISTING).open("ab") as file:
-            file.write(_line(name, part))
+            file.write(part.line)
 
     def _refuse_foreign(self, files: Mapping[str, bytes]) -> None:
         new = (name for name in files if name not in self._own)
@@ -162,25 +185,19 @@ def differences(files: Mapping[str, bytes], out: Path) -> list[str]:
 
 def listed(out: Path) -> dict[str, Part]:
     """Return the parts that earlier renderings wrote, by name; none for a new folder. Raises UsageProblem."""
-    path = out / LISTING
-    if not path.is_file():
-        return {}
     # An interruption can cut off the last line; what it would have said is that a part is being written.
-    *lines, _ = path.read_bytes().split(b"\n")
+    *lines, _ = _content(out).split(b"\n")
     try:
         return dict(map(_parsed, lines))
     except (ValueError, TypeError) as error:
-        raise UsageProblem(f"{path}: is not a list of rendered files ({error}); delete it and render again") from error
+        problem = f"is not a list of rendered files ({error}); delete it and render again"
+        raise UsageProblem(f"{out / LISTING}: {problem}") from error
 
 
-def _torn(out: Path) -> bool:
-    """Say whether an interruption cut off the last line of the list: what is added next would be lost with it."""
+def _content(out: Path) -> bytes:
+    """Return the list as it lies there, empty where there is none."""
     path = out / LISTING
-    return path.is_file() and not path.read_bytes().endswith(b"\n")
-
-
-def _line(name: str, part: Part) -> bytes:
-    return canonical_bytes([name, part.key, dict(part.files)]) + b"\n"
+    return path.read_bytes() if path.is_file() else b""
 
 
 def _parsed(line: bytes) -> tuple[str, Part]:
@@ -189,7 +206,7 @@ def _parsed(line: bytes) -> tuple[str, Part]:
         raise TypeError("a part has no name")
     if not all(_inside(file) for file in files):
         raise ValueError("it names a path outside the folder")
-    return name, Part(key, {file: int(size) for file, size in files.items()})
+    return name, Part(key, {file: int(size) for file, size in files.items()}, line + b"\n")
 
 
 def _inside(name: str) -> bool:

@@ -6,6 +6,7 @@ opened, so that a site of thousands of results is read in a moment. Imports the 
 """
 
 import hashlib
+import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -173,17 +174,18 @@ def read_shelves(root: Path, cache: Path | None = None, *, code: str = "") -> tu
     cache: folder of the index, None for none. code: digest of the code; an index of other code is not used.
     Raises CorruptResult for a result that contradicts itself.
     """
-    known = _load_index(cache, code)
-    folders = listed_folders(root / "submissions")
-    stamps = {folder.name: _stamp(folder) for folder in folders} if cache is not None else {}
+    known, lines = _load_index(cache, code)
+    folders = {folder.name: folder for folder in listed_folders(root / "submissions")}
+    stamps = {name: _stamp(str(folder)) for name, folder in folders.items()} if cache is not None else {}
     untouched = {name for name, stamp in stamps.items() if stamp and name in known and known[name].stamp == stamp}
-    tasks = [(folder, known.get(folder.name)) for folder in folders if folder.name not in untouched]
+    lines = {name: line for name, line in lines.items() if name in untouched}
+    tasks = [(folder, known.get(name)) for name, folder in folders.items() if name not in untouched]
     read = dict(zip([folder.name for folder, _ in tasks], spread(_read, tasks), strict=True))
-    read |= {folder.name: _recalled(folder, known[folder.name]) for folder in folders if folder.name in untouched}
-    found = [read[folder.name] for folder in folders]
+    read |= {name: _recalled(folders[name], known[name]) for name in untouched}
+    found = [read[name] for name in folders]
     shelves = [item for item in found if isinstance(item, Shelf)]
     if cache is not None and (tasks or len(shelves) != len(known)):
-        _save_index(cache, code, shelves, stamps)
+        _save_index(cache, code, [lines.get(shelf.folder.name) or _line(shelf, stamps) for shelf in shelves])
     return shelves, [item for item in found if isinstance(item, str)]
 
 
@@ -209,14 +211,14 @@ def _recalled(folder: Path, kept: Kept) -> Shelf:
     return Shelf(folder, kept.filed, kept.sources, tuple(Shelved(folder, head) for head in kept.heads))
 
 
-def _stamp(folder: Path) -> str:
+def _stamp(folder: str) -> str:
     """Return what changes whenever a file of a folder does; empty where one changed just now, and may change unseen.
 
     Of every file its name, number, size and times: the time of its last change cannot be set by a program.
     """
     just_now = time.time_ns() - JUST_NOW
     lines = []
-    for name in _watched(str(folder)):
+    for name in _watched(folder):
         try:
             at = os.lstat(f"{folder}/{name}")
         except FileNotFoundError:
@@ -330,28 +332,35 @@ def _open(where: str, sha256: str) -> tuple[bytes, Result, tuple[Run, ...]]:
     return document, Result.model_validate_json(document), runs
 
 
-def _load_index(cache: Path | None, code: str) -> dict[str, Kept]:
+def _load_index(cache: Path | None, code: str) -> tuple[dict[str, Kept], dict[str, bytes]]:
+    """Return what the index says of each folder, and the lines that say it; nothing where it is of other code."""
     if cache is None:
-        return {}
+        return {}, {}
     try:
-        index = Index.model_validate_json((cache / INDEX).read_bytes())
+        content = (cache / INDEX).read_bytes()
+        index = Index.model_validate_json(content)
     except (OSError, ValidationError):
-        return {}
-    return index.folders if index.code == code else {}
+        return {}, {}
+    if index.code != code:
+        return {}, {}
+    lines = content.split(b"\n")[1:-1]
+    if len(lines) != len(index.folders):  # written otherwise, which is no reason not to believe it
+        return index.folders, {}
+    return index.folders, dict(zip(index.folders, [line.removesuffix(b",") for line in lines], strict=True))
 
 
-def _save_index(cache: Path, code: str, shelves: Sequence[Shelf], stamps: Mapping[str, str]) -> None:
-    folders = {
-        shelf.folder.name: Kept(
-            stamp=stamps[shelf.folder.name],
-            sources=shelf.sources,
-            filed=shelf.filed,
-            heads=tuple(item.head for item in shelf.results),
-        )
-        for shelf in shelves
-    }
+def _line(shelf: Shelf, stamps: Mapping[str, str]) -> bytes:
+    """Return what the index says of a folder, in one line: texts in JSON have no line breaks."""
+    name = shelf.folder.name
+    heads = tuple(item.head for item in shelf.results)
+    kept = Kept(stamp=stamps[name], sources=shelf.sources, filed=shelf.filed, heads=heads)
+    return f"{json.dumps(name)}:{kept.model_dump_json()}".encode()
+
+
+def _save_index(cache: Path, code: str, lines: Sequence[bytes]) -> None:
+    content = b'{"code":%s,"folders":{\n%s\n}}' % (json.dumps(code).encode(), b",\n".join(lines))
     with suppress(OSError):  # an index that cannot be written costs time, nothing else
-        write_and_sweep(cache / INDEX, Index(code=code, folders=folders).model_dump_json().encode())
+        write_and_sweep(cache / INDEX, content)
 
 
 def _reason(manifest: Path, error: Exception) -> str:

@@ -5,7 +5,7 @@ May import the shelf and the records; never torch.
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, wraps
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, cast, get_type_hints
@@ -93,8 +93,27 @@ class Stored(Generic[ManifestOf]):
 
     def state(self, protocol: AnyProtocol | None = None) -> str:
         """Return a digest of the manifest, the ledger and all results, or of those of one protocol."""
+        if protocol is None:
+            return self._whole_state
+        return self._digest_of(stored.head.sha256 for stored in self.results_of(protocol))
+
+    def results_of(self, protocol: AnyProtocol) -> Sequence[Shelved]:
+        """Return the results of a protocol, whatever its wording was and whether or not they are shown."""
+        return self._by_protocol.get(protocol.id, ())
+
+    @cached_property
+    def _by_protocol(self) -> dict[str, list[Shelved]]:
+        found: dict[str, list[Shelved]] = {}
+        for stored in self.results:
+            found.setdefault(stored.head.protocol, []).append(stored)
+        return found
+
+    @cached_property
+    def _whole_state(self) -> str:
         heads: list[Head] = [stored.head for stored in self.results]
-        states: list[str] = [head.sha256 for head in heads if protocol is None or head.protocol == protocol.id]
+        return self._digest_of(head.sha256 for head in heads)
+
+    def _digest_of(self, states: Iterable[str]) -> str:
         return hashlib.sha256("\n".join([*self.sources, *states]).encode()).hexdigest()
 
     @cached_property
@@ -116,10 +135,8 @@ class UnlearningEntry(Stored[UnlearningManifest]):
 
     def anchor(self, protocol: UnlearningProtocol) -> Anchor | None:
         """Return which reference of a protocol the submission is; None for every other submission."""
-        recipe = self.manifest.recipe_for(protocol.id)
-        if self.role != "reference" or recipe is None:
-            return None
-        return next((name for name in ANCHORS if name == recipe.unlearner), None)
+        recipe = self.manifest.recipe_for(protocol.id) if self.role == "reference" else None
+        return next((name for name in ANCHORS if recipe is not None and name == recipe.unlearner), None)
 
 
 @dataclass(frozen=True)
@@ -138,6 +155,10 @@ class Sources:
     unlearning_entries: tuple[UnlearningEntry, ...] = ()
     reproduction: str = ""
     memory: Memory = field(default_factory=Memory, compare=False)
+
+    def without_submissions(self) -> "Sources":
+        """Return what there would be without any submission; nothing that was found about them is shared."""
+        return replace(self, entries=(), left_out=(), unlearning_entries=(), memory=Memory())
 
     @property
     def all_protocols(self) -> list[AnyProtocol]:

@@ -4,12 +4,13 @@ Imports plain statistics and the records; never torch.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from bench.errors import UndefinedMetric
 from bench.leaderboard.figures import DataTable
 from bench.leaderboard.unlearning_charts import ORIGINAL, OWN, RETRAINED
 from bench.leaderboard.unlearning_order import p_words, signed
-from bench.metrics.gus_statistics import Networks, equivalence, gaussian_unlearning_score, pooled_test
+from bench.metrics.gus_statistics import equivalence, gaussian_unlearning_score, pooled_test
 from bench.metrics.gus_statistics import mean as arithmetic_mean
 from bench.results import CheckpointResult
 
@@ -20,6 +21,9 @@ SETS = {
 }
 BROKEN = 0.001
 """p-value of the negative control below which the measurement itself is in doubt."""
+
+Scores = tuple[tuple[float, ...], ...]
+"""Of items, by network."""
 
 Cells = Mapping[str, Sequence[CheckpointResult]]
 """Checkpoints of the Gaussian probe by series."""
@@ -34,7 +38,11 @@ def control_table(cells: Cells) -> DataTable | None:
         "Mean Gaussian score with its 95\u202f% interval: the wider one of those over items and over seeds",
         ("set", "items", *series),
         tuple(
-            (words, str(len(_items(cells[OWN], key))), *(_mean_words(_scores(cells[name], key)) for name in series))
+            (
+                words,
+                str(len(_items(cells[OWN], key))),
+                *(_mean_words(tuple(_scores(cells[name], key))) for name in series),
+            )
             for key, words in SETS.items()
         ),
     )
@@ -80,16 +88,16 @@ def _never_sentence(cells: Cells) -> str:
     return f"{said} That is compatible with 0, as it must be."
 
 
-def _is_gone(networks: Networks, margin: float) -> bool:
+def _is_gone(networks: Scores, margin: float) -> bool:
     try:
         return equivalence(networks, margin).bound < margin
     except UndefinedMetric:
         return False
 
 
-def _scores(cells: Sequence[CheckpointResult], key: str) -> Networks:
+def _scores(cells: Sequence[CheckpointResult], key: str) -> Scores:
     """Return the scores of a set by network."""
-    return [getattr(cell.gaussian, key) for cell in cells if cell.gaussian]
+    return tuple(getattr(cell.gaussian, key) for cell in cells if cell.gaussian)
 
 
 def _items(cells: Sequence[CheckpointResult], key: str) -> list[float]:
@@ -100,7 +108,9 @@ def _plain(values: Sequence[float]) -> str:
     return signed(arithmetic_mean(values)) if len(values) > 1 else "not measured"
 
 
-def _mean_words(networks: Networks) -> str:
+@lru_cache(maxsize=256)
+def _mean_words(networks: Scores) -> str:
+    """Return a mean in words; those of the references are asked for with every submission."""
     try:
         score = gaussian_unlearning_score(networks)
     except UndefinedMetric:

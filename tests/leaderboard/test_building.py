@@ -15,7 +15,7 @@ from synthetic import write_perturber, write_synthetic
 from unlearning_factory import Left, make_checkpoint_result, write_unlearner
 
 from bench.errors import CorruptResult, UsageProblem
-from bench.leaderboard import building, crew, shelf
+from bench.leaderboard import building, changelog, crew, shelf
 from bench.leaderboard.building import build_files, render_site, stale_files
 from bench.leaderboard.exports import parquet
 from bench.leaderboard.publishing import LISTING
@@ -209,10 +209,10 @@ def test_an_interrupted_rendering_is_taken_up_again(load: Load, monkeypatch: pyt
     assert stale_files(load.root, load.out, protocols=load.protocols) == []
 
 
-def test_an_index_of_other_code_or_of_none_is_not_believed(load: Load) -> None:
+def test_an_index_of_other_code_or_of_none_is_not_believed_and_one_of_another_form_is(load: Load) -> None:
     index = load.root / ".bench/site" / shelf.INDEX
     whole = index.read_bytes()
-    for content in (b"{}", b"\xff", whole.replace(b'"code":"', b'"code":"0')):
+    for content in (b"{}", b"\xff", whole.replace(b'"code":"', b'"code":"0'), whole.replace(b"\n", b"")):
         index.write_bytes(content)
         load.render()
         assert known(index.read_bytes()) == known(whole)
@@ -248,6 +248,51 @@ def test_what_boards_found_outlives_renderings_that_need_none_of_it(
     another_checkpoint(load)
     load.render()
     assert gathered == [load.unlearning[0].id]
+
+
+def test_only_changes_of_a_board_that_changed_are_worded_again(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    load.render()
+    worded: list[str] = []
+    words = changelog.change_line
+    monkeypatch.setattr(
+        changelog, "change_line", lambda board, change: worded.append(board.protocol.id) or words(board, change)
+    )
+    another_checkpoint(load)
+    load.render()
+    assert set(worded) == {load.unlearning[0].id}
+
+
+def test_a_run_makes_its_board_its_page_and_what_is_about_everything_and_nothing_else(load: Load) -> None:
+    load.render()
+    another_run(load)
+    assert load.render() == 3
+
+
+def test_an_index_that_is_added_to_is_the_one_that_is_written_at_once(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "JUST_NOW", 0)
+    load.render()
+    another_result(load)
+    a_submission_more(load)
+    load.render()
+    index = load.root / ".bench/site" / shelf.INDEX
+    added_to = index.read_bytes()
+    index.unlink()
+    load.render()
+    assert index.read_bytes() == added_to
+
+
+def test_the_list_of_files_is_written_again_only_where_it_changes(load: Load) -> None:
+    load.render()
+    listing = load.out / LISTING
+    whole, written = listing.read_bytes(), listing.stat().st_mtime_ns
+    assert load.render() == 0
+    assert listing.stat().st_mtime_ns == written
+    # Two lines about a part are what a rendering leaves that was interrupted right before its end.
+    listing.write_bytes(whole + whole.splitlines(keepends=True)[0])
+    load.render()
+    assert listing.read_bytes() == whole
 
 
 def test_what_was_found_about_a_board_that_is_gone_is_forgotten(load: Load) -> None:

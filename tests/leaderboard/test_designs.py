@@ -10,7 +10,7 @@ import altair as alt
 import pytest
 from test_painting import CASES
 
-from bench.leaderboard import charting, charts, designs, unlearning_charts
+from bench.leaderboard import charting, charts, designs, history_figure, unlearning_charts
 from bench.leaderboard.charting import Row, Spec, data_name, filled, plain
 
 FILE = Path(designs.__file__).with_name(charting.DESIGNS_FILE)
@@ -32,7 +32,7 @@ def test_a_filled_design_is_what_altair_builds_from_the_same_parts(name: str, mo
         return {**spec, "datasets": {names[part]: found for part, found in rows.items()}}
 
     stored = CASES[name]()
-    for module in (charts, unlearning_charts):
+    for module in (charts, history_figure, unlearning_charts):
         monkeypatch.setattr(module, "filled", build)
     built = CASES[name]()
     assert built is not stored

@@ -320,6 +320,12 @@ def test_a_score_history_is_drawn_from_two_results_on() -> None:
     assert values[0]["low"] is None
 
 
+def test_a_score_history_is_in_the_order_of_time_whether_or_not_there_are_intervals() -> None:
+    (figure,) = history_figures(entry("fog", kept(QUICK, 1), kept(LOW, 2)), PROTOCOL)
+    orders = [layer["encoding"]["x"]["sort"] for layer in figure.spec["layer"]]
+    assert orders == [["2026-01-01 12:00", "2026-01-02 12:00"]] * 2
+
+
 def test_last_run_of_sources_is_what_decides() -> None:
     fog = entry("fog", kept(MIDDLE, 5), kept(LOW, 2))
     shown = fog.shown(PROTOCOL)

@@ -16,12 +16,15 @@ from bench.leaderboard import charts, unlearning_charts
 from bench.leaderboard.charting import Row, Spec
 from bench.leaderboard.charts import CLEAN, CONTROL, ENTRY, REFERENCE, THIS
 from bench.leaderboard.drawing import Painter
+from bench.leaderboard.history_figure import history_chart
 from bench.leaderboard.painting.paint import paint
 from bench.leaderboard.painting.subset import OutsideSubset
 from bench.leaderboard.painting.words import fitted, width
 from bench.leaderboard.unlearning_charts import COST_STEPS, IDEAL, LOSING, NO_COST, ORIGINAL, OWN, RETRAINED
+from bench.leaderboard.wording import TIER_WORDS
 
 NAN = float("nan")
+FULL, QUICK = TIER_WORDS["full"], TIER_WORDS["quick"]
 SLOW = settings(max_examples=6, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """Few, for the oracle takes 40 to 300 ms a drawing, and the same ones every time; a larger number draws more."""
 
@@ -132,6 +135,20 @@ def roc_spec(series: list[str], rates: list[float]) -> Spec:
     return unlearning_charts.roc_chart(rows, name="p-roc", description="d")
 
 
+def history_spec(found: list[tuple[str, str, float, float | None]], title: str = "Clean test accuracy (%)") -> Spec:
+    rows: list[Row] = [
+        {
+            "when": when,
+            "tier": tier,
+            "value": value,
+            "low": NAN if half is None else value - half,
+            "high": NAN if half is None else value + half,
+        }
+        for when, tier, value, half in found
+    ]
+    return history_chart(rows, name="p-history", title=title, description="d")
+
+
 def score_spec(densities: list[float], *, original: bool) -> Spec:
     edges = [-3.5 + 0.5 * index for index in range(len(densities) + 1)]
     bars = rows_of(["left", "right", "density", "count"], zip(edges, edges[1:], densities, range(99), strict=False))
@@ -170,6 +187,13 @@ CASES: dict[str, Callable[[], Spec]] = {
     ),
     "roc": lambda: roc_spec([OWN, RETRAINED, ORIGINAL, IDEAL], [0.001, 0.01, 0.1, 0.5]),
     "roc of two": lambda: roc_spec([OWN, IDEAL], [0.001]),
+    "history": lambda: history_spec(
+        [("2026-01-05 10:00", FULL, 10.0, 1.0), ("2026-02-11 11:11", QUICK, 12.0, None), ("2026-03-05", FULL, 14, 2)]
+    ),
+    "history of one time": lambda: history_spec(
+        [("2026-01-05 10:00", FULL, -0.5, 0.1), ("2026-01-05 10:00", FULL, 1, 0)]
+    ),
+    "long history": lambda: history_spec([(f"2026-01-{day:02d}", QUICK, 0.1 * day, 0.2) for day in range(1, 32)], "x"),
     "scores": lambda: score_spec([0.01, 0.0, 0.2, 0.39, 0.2, 0.1], original=True),
     "scores alone": lambda: score_spec([1.0, 0.0, 0.5], original=False),
 }
@@ -251,6 +275,18 @@ def test_roc_curves_are_painted_as_the_library_draws_them(series: list[str], rat
 
 
 @SLOW
+@given(
+    st.lists(
+        st.tuples(names, st.sampled_from([FULL, QUICK]), st.floats(-9, 99), st.none() | st.floats(0, 9)),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_histories_are_painted_as_the_library_draws_them(found: list[tuple[str, str, float, float | None]]) -> None:
+    check(history_spec(found))
+
+
+@SLOW
 @given(st.lists(st.floats(0, 3).map(lambda value: round(value, 6)), min_size=3, max_size=40), st.booleans())
 @example([0.0, 1.0, 1e-05], False)  # a bar of a 400th of a pixel, which is painted flat
 def test_scores_are_painted_as_the_library_draws_them(densities: list[float], original: bool) -> None:
@@ -284,7 +320,10 @@ OUTSIDE = {
     "filter": changed("intervals", "layer", 0, "transform", 0, "filter", value="datum.low < 3"),
     "theme": changed("seeds", "config", "background", value="white"),
     "facet": changed("seeds", "facet", value={"field": "seed"}),
-    "legend": changed("seeds", "layer", 1, "encoding", "color", "legend", "title", value="series"),
+    "legend": changed("seeds", "layer", 1, "encoding", "color", "legend", "symbolStrokeWidth", value=3),
+    "legend title": changed("seeds", "layer", 1, "encoding", "color", "legend", "title", value=["two", "lines"]),
+    "angle": changed("history", "layer", 0, "encoding", "x", "axis", "labelAngle", value=-60),
+    "angle of numbers": changed("seeds", "layer", 0, "encoding", "x", "axis", value={"labelAngle": -30}),
     "missing number": changed("seeds", "datasets", value={SPECS["seeds"]["data"]["name"]: [{"series": THIS}]}),
     "letters": interval_spec([("\u4f60\u597d", ENTRY, 10.0, None), ("\u05d0\u05d1", ENTRY, 20.0, 1.0)]),
     "no data": changed("seeds", "data", value={"name": "other"}),

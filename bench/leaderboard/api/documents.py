@@ -4,8 +4,9 @@ Every path in a document is relative to the top of the site, which `root` of the
 boards; never torch.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import lru_cache
 
 from bench import __version__
 from bench.leaderboard.api.records import (
@@ -25,7 +26,6 @@ from bench.leaderboard.api.records import (
     ApiScore,
     ApiStored,
     ApiSubmission,
-    ApiValue,
 )
 from bench.leaderboard.citation import raw_name
 from bench.leaderboard.exports.summary import BoardSummary, file_record
@@ -35,7 +35,7 @@ from bench.leaderboard.reported import load_reported
 from bench.leaderboard.shelf import Shelved
 from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
 from bench.metrics.catalog import METRICS
-from bench.records import Record, canonical_bytes
+from bench.records import Record, canonical_bytes, number_text
 from bench.results import Measurement
 from bench.unlearning_protocol import AnyProtocol
 
@@ -54,8 +54,12 @@ def board_path(protocol: str) -> str:
 
 
 def board_document(table: BoardTable) -> bytes:
-    """Return the document of a board."""
-    return document_bytes(
+    """Return the document of a board.
+
+    It has dozens of values in every row, each read from a result that was checked, so that they are written as they
+    are, where the record would have its rows.
+    """
+    head = document_bytes(
         ApiBoard(
             schema="bench.api.board/1",
             protocol=table.protocol.id,
@@ -65,9 +69,11 @@ def board_document(table: BoardTable) -> bytes:
             metric=table.metric.key,
             condition=table.condition,
             measured=table.measured or None,
-            rows=tuple(_row(row) for row in table.rows),
+            rows=(),
         )
     )
+    # Quotes inside a text are escaped, so that this stands where the rows are and nowhere else.
+    return head.replace(b'"rows":[]', b'"rows":[%s]' % b",".join(map(_row_bytes, table.rows)), 1)
 
 
 def protocol_document(protocol: AnyProtocol) -> bytes:
@@ -79,8 +85,11 @@ def protocol_document(protocol: AnyProtocol) -> bytes:
 
 
 def ranks_document(boards: Sequence[BoardSummary]) -> bytes:
-    """Return the ranks of every protocol."""
-    return document_bytes(ApiRanks(schema="bench.api.ranks/1", protocols=tuple(board.ranking for board in boards)))
+    """Return the ranks of every protocol, each as its summary has them."""
+    head = document_bytes(ApiRanks(schema="bench.api.ranks/1", protocols=()))
+    return head.replace(
+        b'"protocols":[]', b'"protocols":[%s]' % ",".join(board.ranking for board in boards).encode(), 1
+    )
 
 
 def submission_document(sources: Sources, entry: Entry | UnlearningEntry) -> bytes:
@@ -135,6 +144,7 @@ def reported_document() -> bytes:
 
 def index_document(sources: Sources, boards: Sequence[BoardSummary], files: Mapping[str, bytes]) -> bytes:
     """Return the index. files: by path in the site, what it lists besides the exports of the boards."""
+    stored = Counter(item.head.protocol_sha256 for entry in sources.submissions for item in entry.results)
     listed = [*(file_record(*item) for item in files.items()), *(file for board in boards for file in board.files)]
     listed.sort(key=lambda file: file.path)
     return document_bytes(
@@ -142,7 +152,7 @@ def index_document(sources: Sources, boards: Sequence[BoardSummary], files: Mapp
             schema="bench.api.index/1",
             root="../../",
             generator=ApiGenerator(name="bench", version=__version__),
-            protocols=tuple(_count(sources, board) for board in boards),
+            protocols=tuple(_count(board, stored[board.sha256]) for board in boards),
             submissions=tuple(submission_path(slug) for slug in sorted(entry.slug for entry in sources.submissions)),
             files=tuple(file for file in listed if file.path.startswith(f"{ROOT}/")),
             downloads=tuple(file for file in listed if not file.path.startswith(f"{ROOT}/")),
@@ -150,8 +160,7 @@ def index_document(sources: Sources, boards: Sequence[BoardSummary], files: Mapp
     )
 
 
-def _count(sources: Sources, board: BoardSummary) -> ApiCount:
-    heads = (stored.head for entry in sources.submissions for stored in entry.results)
+def _count(board: BoardSummary, results: int) -> ApiCount:
     return ApiCount(
         id=board.protocol,
         track=board.track,
@@ -161,12 +170,19 @@ def _count(sources: Sources, board: BoardSummary) -> ApiCount:
         board=board_path(board.protocol),
         submissions=board.submissions,
         ranked=board.ranked,
-        results=sum(head.protocol_sha256 == board.sha256 for head in heads),
+        results=results,
         measured=board.measured or None,
     )
 
 
+def _row_bytes(row: TableRow) -> bytes:
+    head = canonical_bytes(_row(row).model_dump(mode="json", by_alias=True, exclude_none=True))
+    # `values` is the last field by name.
+    return head.replace(b'"values":[]', b'"values":[%s]' % ",".join(map(_value_text, row.values)).encode(), 1)
+
+
 def _row(row: TableRow) -> ApiRow:
+    """Return what is said of a row beside its values."""
     place = row.place
     return ApiRow(
         slug=row.slug,
@@ -181,7 +197,6 @@ def _row(row: TableRow) -> ApiRow:
         result=_reference(row.slug, row.stored) if row.stored else None,
         replication=row.replication,
         attempt=row.attempt or None,
-        values=tuple(_value(value) for value in row.values),
     )
 
 
@@ -197,10 +212,24 @@ def _reference(slug: str, stored: Shelved) -> ApiResultRef:
     return ApiResultRef(id=stored.head.id, key=stored.head.key, path=path)
 
 
-def _value(value: Value) -> ApiValue:
-    fields: dict[str, Any] = {name: getattr(value, name) for name in ApiValue.model_fields}
-    # Nothing is left to check: each was read from a result, and there are dozens in every row of a board.
-    return ApiValue.model_construct(**{**fields, "reason": value.reason or None})
+def _value_text(value: Value) -> str:
+    """Return an `ApiValue` as RFC 8785 JSON: fields by name, those without a value left out."""
+    numbers = [
+        f'"{name}":{number_text(found)},'
+        for name, found in (("high", value.high), ("low", value.low), ("mean", value.mean))
+        if found is not None
+    ]
+    reason = f'"reason":{_text(value.reason)},' if value.reason else ""
+    return (
+        f'{{"condition":{_text(value.condition)},{"".join(numbers)}"metric":{_text(value.metric)},"n":{value.n},'
+        f'"over":"{value.over}","primary":{"true" if value.primary else "false"},{reason}'
+        f'"status":"{value.status}"}}'
+    )
+
+
+@lru_cache(maxsize=4096)
+def _text(text: str) -> str:
+    return canonical_bytes(text).decode()
 
 
 def _stored(slug: str, stored: Shelved, *, shown: bool) -> ApiStored:

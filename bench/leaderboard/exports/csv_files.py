@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, fields
-from operator import attrgetter
+from functools import lru_cache
 
 from bench.leaderboard.exports.table import BoardTable, TableRow
 from bench.leaderboard.reported import ReportedFigure, figures_of, load_reported
@@ -28,14 +28,14 @@ def board_csv(table: BoardTable) -> bytes:
     starts with an apostrophe; so does one that starts with an apostrophe.
     """
     rows = sorted(table.rows, key=lambda row: row.slug)
-    lines = (line for row in rows for line in _lines(table, row))
-    return _csv((*ENTRY_COLUMNS, *VALUE_COLUMNS, *PLACE_COLUMNS), lines)
+    header = _line((*ENTRY_COLUMNS, *VALUE_COLUMNS, *PLACE_COLUMNS))
+    return "\n".join([header, *(line for row in rows for line in _lines(table, row)), ""]).encode()
 
 
 def reported_csv() -> bytes:
     """Return all published figures as CSV, one line each, as printed and with its source; accuracies in percent."""
     lines = (astuple(figure) for table in load_reported() for row in figures_of(table) for figure in row)
-    return _csv([item.name for item in fields(ReportedFigure)], (map(str, line) for line in lines))
+    return "\n".join([_line([item.name for item in fields(ReportedFigure)]), *map(_line, lines), ""]).encode()
 
 
 def cell(value: object) -> str:
@@ -48,22 +48,28 @@ def cell(value: object) -> str:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def _lines(table: BoardTable, row: TableRow) -> Iterator[tuple[str, ...]]:
+def _lines(table: BoardTable, row: TableRow) -> Iterator[str]:
     place = row.place
     ranks = (place.best, place.worst, " ".join(place.ties)) if place else ("", "", "")
     keeps = "" if place is None or place.keeps is None else str(place.keeps).lower()
     result = row.stored.head.name if row.stored else ""
     # The same in every line of a row: most cells of a board.
-    first = tuple(map(cell, (table.protocol.id, row.slug, row.role, row.tier, result, row.attempt)))
-    last = tuple(map(cell, (*ranks, keeps, row.replication, row.name)))
-    values_in = attrgetter(*VALUE_COLUMNS)
+    first = _line(map(cell, (table.protocol.id, row.slug, row.role, row.tier, result, row.attempt)))
+    last = _line(map(cell, (*ranks, keeps, row.replication, row.name)))
     for value in row.values:
-        yield (*first, *map(cell, values_in(value)), *last)
+        words = _words(value.condition, value.primary, value.metric, value.status, value.reason)
+        numbers = ",".join("" if item is None else repr(item) for item in (value.mean, value.low, value.high))
+        yield f"{first},{words},{numbers},{value.n},{value.over},{last}"
 
 
-def _csv(header: Iterable[str], lines: Iterable[Iterable[str]]) -> bytes:
+@lru_cache(maxsize=4096)
+def _words(*values: object) -> str:
+    """Return cells of which a board has few different ones."""
+    return _line(map(cell, values))
+
+
+def _line(cells: Iterable[object]) -> str:
+    """Return cells as a line without its end, or as a part of one that has other cells beside them."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(lines)
-    return text.getvalue().encode()
+    csv.writer(text, lineterminator="\n").writerow(list(map(str, cells)))
+    return text.getvalue()[:-1]

@@ -136,10 +136,9 @@ def _bits(truths: Sequence[bool]) -> NDArray[np.uint8]:
 def _rows(sources: Sources, protocol: AnyProtocol) -> Iterator[tuple[Any, ...]]:
     found = []
     for entry in sources.naming(protocol):
-        for stored in entry.results:
-            if stored.head.protocol == protocol.id:
-                place = (entry.filed.track, protocol.id, entry.slug, entry.name, entry.role)
-                found.append(((*place, stored.head.tier, stored.head.name, stored is entry.shown(protocol)), stored))
+        for stored in entry.results_of(protocol):
+            place = (entry.filed.track, protocol.id, entry.slug, entry.name, entry.role)
+            found.append(((*place, stored.head.tier, stored.head.name, stored is entry.shown(protocol)), stored))
     for head, stored in sorted(found, key=lambda pair: pair[0][1:7]):
         yield from (line for item in _ordered(stored.result) for line in _lines(head, stored.result, item))
 

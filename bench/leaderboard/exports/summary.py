@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bench.leaderboard.api.records import ApiFile, ApiRank, ApiRanking, Track
 from bench.leaderboard.exports.table import BoardTable
 from bench.leaderboard.replication import Replication
+from bench.records import canonical_bytes
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class BoardSummary:
     """A board without its rows. folder: in the site; digest: of what is shown; measured: day of the newest run.
 
     submissions, ranked: how many; replicated: rows by word, as far as anything is shown; files: its exports.
+    ranking: an `ApiRanking` as canonical JSON, as the document of all ranks has it.
     """
 
     protocol: str
@@ -31,7 +33,7 @@ class BoardSummary:
     ranked: int
     replicated: tuple[tuple[Replication, int], ...]
     files: tuple[ApiFile, ...]
-    ranking: ApiRanking
+    ranking: str
 
 
 def summarize_board(table: BoardTable, files: Mapping[str, bytes]) -> BoardSummary:
@@ -49,7 +51,7 @@ def summarize_board(table: BoardTable, files: Mapping[str, bytes]) -> BoardSumma
         ranked=len(table.ranked),
         replicated=tuple(sorted(words.items())),
         files=tuple(file_record(path, content) for path, content in sorted(files.items())),
-        ranking=_ranking(table),
+        ranking=canonical_bytes(_ranking(table).model_dump(mode="json", by_alias=True, exclude_none=True)).decode(),
     )
 
 

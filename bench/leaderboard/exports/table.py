@@ -5,6 +5,7 @@ Imports the rankings and the records; never torch.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from bench.leaderboard.attempts import attempt_words
@@ -86,9 +87,9 @@ class TableRow:
         """The tier of what is shown, empty where nothing is."""
         return self.stored.head.tier if self.stored else ""
 
-    @property
+    @cached_property
     def values(self) -> tuple[Value, ...]:
-        """Every measurement of what is shown."""
+        """Every measurement of what is shown; several exports ask for them."""
         return tuple(values_of(self.stored)) if self.stored else ()
 
 

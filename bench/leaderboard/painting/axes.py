@@ -18,6 +18,9 @@ from bench.leaderboard.painting.words import fitted, markup
 
 TICK, LABEL_PADDING, TITLE_PADDING, LABEL_LIMIT = 5, 2, 4, 180
 LARGEST_EXTENT = 200
+SLANT = -30
+"""The one angle, in degrees, that labels below a plot may have."""
+
 THEME = frozenset(
     [
         "domainColor",
@@ -67,6 +70,8 @@ class Axis:
         found = [layer.x if axis == "x" else layer.y for layer in chart.layers]
         channels = [channel for channel in found if channel is not None]
         self.options, self.title = _merged(channels, axis)
+        self.angle = self.options.get("labelAngle", 0)
+        demand(self.angle == 0 or (self.angle == SLANT and self.across and isinstance(scale, Bands)), "turned labels")
         self.linear = isinstance(scale, Continuous) and scale.kind == "linear"
         # The first layer decides on the grid, and a line at one number asks for none.
         self.constant = channels[0].datum is not None
@@ -165,6 +170,8 @@ class Axis:
             text, room = fitted(write(value), size, limit)
             labels.append(Label(text, place, self._anchor(place), room))
         labels = self._without_overlap(labels, size)
+        if self.angle:
+            return self._slanted(labels, away, shift, box)
         parts = []
         for label in labels:
             if self.across:
@@ -178,6 +185,20 @@ class Axis:
             anchor = "" if label.anchor == "start" else f' text-anchor="{label.anchor}"'
             parts.append(f'<text x="{brief(x)}" y="{brief(y)}"{anchor}>{markup(label.text)}</text>')
         return f'<g fill="{self.theme["labelColor"]}" font-size="{brief(size)}">{"".join(parts)}</g>'
+
+    def _slanted(self, labels: list[Label], away: float, shift: float, box: Box) -> str:
+        """Draw labels that end at their ticks and rise towards them."""
+        size, angle = self.theme["labelFontSize"], math.radians(self.angle)
+        sine, cosine = math.sin(angle), math.cos(angle)
+        parts = []
+        for label in labels:
+            for x, y in ((-label.width, 0), (0, 0), (-label.width, size), (0, size)):
+                across, down = label.place + x * cosine - y * sine, away + x * sine + y * cosine
+                box.add(across, down, across, down)
+            place = f"translate({brief(label.place + 0.5)},{brief(self.height + shift + away)})rotate({self.angle})"
+            parts.append(f'<text transform="{place}" y="{rounded(0.79 * size)}">{markup(label.text)}</text>')
+        look = f'fill="{self.theme["labelColor"]}" font-size="{brief(size)}" text-anchor="end"'
+        return f"<g {look}>{''.join(parts)}</g>"
 
     def _anchor(self, place: float) -> str:
         """Return which end of a label lies at its tick: at the ends of an axis of numbers it stays above the axis."""
@@ -271,6 +292,5 @@ def _merged(channels: Sequence[Channel], axis: str) -> tuple[Spec, str | None]:
         for key, value in only(channel.guide or {}, AXIS, "axis").items():
             demand(options.setdefault(key, value) == value, f"layers that differ in the {key} of {axis}")
     titles = [channel.title for channel in channels if channel.title]
-    demand(options.get("labelAngle", 0) == 0, "labels at an angle")
     demand(len(set(titles)) <= 1, f"several titles of {axis}")
     return options, titles[0] if titles else None

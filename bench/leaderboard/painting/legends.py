@@ -117,7 +117,7 @@ def _sizes(channel: Channel, theme: Mapping[str, Any]) -> PaintedLegend:
 
 
 def _symbols(layers: Sequence[Layer], guide: Mapping[str, Any], theme: Mapping[str, Any]) -> PaintedLegend:
-    demand("title" in guide and guide["title"] is None and guide.keys() <= ROLES_GUIDE, "a legend of another form")
+    demand("title" in guide and guide.keys() <= ROLES_GUIDE, "a legend of another form")
     series = Series({name: channel for layer in layers for name, channel in layer.series.items()})
     stroke_width, size = theme["symbolStrokeWidth"], guide.get("symbolSize", SYMBOL_SIZE)
     marks = {layer.mark for layer in layers}
@@ -147,7 +147,20 @@ def _symbols(layers: Sequence[Layer], guide: Mapping[str, Any], theme: Mapping[s
         box.add(middle - across - spread, middle - up - spread, middle + across + spread, middle + down + spread)
         drawn = symbol(shape, size, middle, middle, look) + _label(name, room + LABEL_GAP, middle, theme, box)
         entries.append((box, drawn))
-    return _in_grid(entries, int(guide.get("columns", 0)) or len(entries))
+    found = _in_grid(entries, int(guide.get("columns", 0)) or len(entries))
+    return found if guide["title"] is None else _below_title(guide["title"], found, theme)
+
+
+def _below_title(title: object, legend: PaintedLegend, theme: Mapping[str, Any]) -> PaintedLegend:
+    demand(isinstance(title, str) and title, "a legend with a title of another form")
+    size = theme["titleFontSize"]
+    text, room = fitted(title, size)
+    top = size + TITLE_GAP
+    drawn = (
+        f'<text y="{brief(rounded(0.79 * size))}" font-size="{brief(size)}" fill="{theme["titleColor"]}">'
+        f'{markup(text)}</text><g transform="translate(0,{brief(top)})">{legend.drawn}</g>'
+    )
+    return PaintedLegend(drawn, max(legend.width, math.ceil(room)), legend.height + top)
 
 
 def _label(name: object, x: float, middle: float, theme: Mapping[str, Any], box: Box) -> str:

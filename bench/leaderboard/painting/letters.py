@@ -50,7 +50,7 @@ _PAIRS_BY_SHIFT = {
     -264: "P,P.Y,Y.",
     -227: "F,F.T,T.T:T;TaTcTeToTs",
     -188: "V,V.Y-YeYoYq",
-    -152: "ATAVAYA\u2019LTLVLWLYPATAVAVaYAYaYpv,v.y,y.",
+    -152: "11ATAVAYA\u2019LTLVLWLYPATAVAVaYAYaYpv,v.y,y.",
     -133: "Y;",
     -113: " AA FAL\u2019T-TwTyV-VeVoW,W.Y:YuYvr,r.w,w.",
     -76: "AWL LyTiTrTuV:V;VrVuVyWAWaYi\u2019 ",
