@@ -16,7 +16,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["tests"]
 
-DEMO_PROTOCOL = "ue-digits-v1"
+DEMO_PROTOCOL = "ue-digits-v2"
 DEMO_SUBMISSIONS = ("clean", "lsp-digits", "ops-digits", "random-digits")
 LOCKS = {"run": (), "test": ("--group", "test")}
 HOSTILE_TESTS = (("tests/crash",), ("tests/hostile", "tests/importing"))

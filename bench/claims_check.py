@@ -9,7 +9,7 @@ from bench.challenge_secret import challenge_check, hidden_check, open_secret
 from bench.data.identity import pin_stated
 from bench.protocol import Protocol
 from bench.results import Check, Result
-from bench.tracks.ue import build_subject
+from bench.tracks.ue_estimators import build_subject
 from bench.tracks.unlearning import REFERENCES
 from bench.tracks.unlearning import build_subject as build_checkpoint_subject
 from bench.unlearning_protocol import AnyProtocol

@@ -30,7 +30,8 @@ from bench.results import (
 )
 from bench.store import find_result
 from bench.submission import Artifact, Manifest, Submission, UnlearningManifest
-from bench.tracks.ue import CellJob, build_subject, cell_key, measure_conditions
+from bench.tracks.ue import CellJob, measure_conditions
+from bench.tracks.ue_estimators import build_subject, cell_job
 from bench.tracks.unlearning import (
     CheckpointJob,
     Submitted,
@@ -121,15 +122,8 @@ def _plan_ue(submission: Submission, manifest: Manifest, protocol: Protocol, tie
         tier=tier,
         subject=subject,
         checks=checks,
-        own=tuple(
-            CellJob(cell_key(pinned, cell, refs), pinned, cell, folder, artifact, f"{slug} {cell.label}")
-            for cell in cells
-        ),
-        references={
-            "clean": tuple(
-                CellJob(cell_key(pinned, cell, ()), pinned, cell, folder, None, f"clean {cell.label}") for cell in cells
-            )
-        },
+        own=tuple(cell_job(pinned, cell, refs, folder, artifact, f"{slug} {cell.label}") for cell in cells),
+        references={"clean": tuple(cell_job(pinned, cell, (), folder, None, f"clean {cell.label}") for cell in cells)},
         measure=measure,
         stored=find_result(folder, protocol.id, subject_key(subject)),
     )

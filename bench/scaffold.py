@@ -55,7 +55,7 @@ _MANIFEST = Template("""\
 schema = "bench.submission/1"
 track = "ue"
 slug = "$slug"  # the name of this folder
-protocols = ["ue-digits-v1"]  # one or more of `bench list protocols`
+protocols = ["ue-digits-v2"]  # one or more of `bench list protocols`
 submitted = $today
 
 [method]
@@ -81,7 +81,7 @@ name = "FILL-IN: your name"
 
 [[artifact]]  # once for each protocol
 role = "perturbation"
-protocol = "ue-digits-v1"
+protocol = "ue-digits-v2"
 path = "delta.safetensors"  # inside this folder
 sha256 = "FILL-IN: what `sha256sum delta.safetensors` prints"
 bytes = "FILL-IN: the size of the file in bytes, without quotes"

@@ -24,7 +24,8 @@ from bench.results import (
 )
 from bench.store import belongs_to, check_runs, examine_result, load_results, result_files, runs_path
 from bench.submission import Submission, UnlearningManifest, listed_folders, load_submission
-from bench.tracks.ue import cell_key, measure_conditions
+from bench.tracks.ue import measure_conditions
+from bench.tracks.ue_estimators import cell_key
 from bench.tracks.unlearning import REFERENCES, Submitted, checkpoint_key, measure_probes
 from bench.unlearning_protocol import AnyProtocol, ProbeCell, UnlearningProtocol, load_any_protocol
 

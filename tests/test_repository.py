@@ -8,7 +8,7 @@ from bench.data.identity import pin_stated
 from bench.problems import exit_code, format_problems
 from bench.store import load_results
 from bench.submission import UnlearningManifest, load_submission
-from bench.tracks.ue import build_subject
+from bench.tracks.ue_estimators import build_subject
 from bench.tracks.unlearning import build_subject as build_checkpoint_subject
 from bench.unlearning_protocol import UnlearningProtocol, load_any_protocol, load_unlearning_protocol
 from bench.validation import validate_folder

@@ -34,7 +34,7 @@ def filled_in(text: str) -> str:
 
 def test_a_new_manifest_lists_every_unfilled_field_with_its_line(tmp_path):
     (path,) = create_submission(tmp_path, "ue", "my-fog")
-    problems = validate_folder(path.parent, protocols={"ue-digits-v1": tiny_protocol()})
+    problems = validate_folder(path.parent, protocols={"ue-digits-v2": tiny_protocol()})
     expected = [number for number, line in enumerate(path.read_text().splitlines(), 1) if '"FILL-IN' in line]
     assert [problem.line for problem in problems] == expected
     assert {problem.code for problem in problems} == {"fill-in"}

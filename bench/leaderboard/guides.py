@@ -139,7 +139,7 @@ def _perturbation_steps() -> tuple[Step, ...]:
         ),
         Step(
             "Make the perturbation",
-            "bench list protocols\nbench explain ue-digits-v1",
+            "bench list protocols\nbench explain ue-digits-v2",
             (
                 (
                     "For each training image, in the order of the protocol, the change of every pixel as "

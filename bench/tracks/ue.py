@@ -6,7 +6,7 @@ Imports no torch, so that planning an evaluation and reading stored cells stays 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from bench.code_digest import code_digest
 from bench.data.identity import data_refs
@@ -44,19 +44,6 @@ CELL_MODULES = (
 Loaders of data sets and readers of artifacts are not among them: what they give is pinned by digests.
 """
 
-ESTIMATOR_MODULES: dict[str, tuple[str, ...]] = {
-    "exact": (),
-    "converged": (
-        "bench.metrics.converged_sal",
-        "bench.metrics.hard_images",
-        "bench.metrics.probe_set",
-        "bench.metrics.sphere_ascent",
-        "bench.metrics.tails",
-        "bench.tracks.ue_converged_cell",
-    ),
-}
-"""Modules that an estimator of SAL adds; stored cells of `exact` were measured by CELL_MODULES alone."""
-
 OFFICIAL_MODULE = "bench.metrics.official_sal"
 """The published search, in the cells that run it."""
 
@@ -80,12 +67,7 @@ class CellJob:
     folder: Path
     artifact: Artifact | None
     label: str
-
-    @property
-    def runner(self) -> str:
-        """Return `module:function` of what measures it."""
-        exact = self.protocol.sal.estimator == "exact"
-        return f"bench.tracks.{'ue_cell' if exact else 'ue_converged_cell'}:run_cell"
+    runner: ClassVar[str] = "bench.tracks.ue_cell:run_cell"
 
 
 @dataclass(frozen=True)
@@ -120,11 +102,9 @@ def linf_budget(protocol: Protocol) -> float | None:
     return None if radius is None else radius / 255
 
 
-def cell_modules(conditions: Iterable[tuple[str, str]], estimator: str, *, official: bool = False) -> set[str]:
+def cell_modules(conditions: Iterable[tuple[str, str]], *, official: bool = False) -> set[str]:
     """Return the modules that decide the numbers of cells with these (model, defense) pairs. Raises UnknownName."""
-    modules = {*CELL_MODULES, *ESTIMATOR_MODULES[estimator]}
-    if official:
-        modules.add(OFFICIAL_MODULE)
+    modules = {*CELL_MODULES, OFFICIAL_MODULE} if official else set(CELL_MODULES)
     for model, defense in conditions:
         modules |= {module_of("model", model, MODELS), module_of("defense", defense, DEFENSES)}
     return modules
@@ -151,9 +131,7 @@ def cell_key(protocol: Protocol, cell: Cell, artifacts: Sequence[ArtifactRef]) -
             "budget": protocol.budgets.linf and protocol.budgets.linf / 255,
             "sal": protocol.sal.model_dump(mode="json", exclude={"official"}, exclude_defaults=True),
             "official": official and official.model_dump(mode="json", exclude={"seeds"}),
-            "code_sha256": code_digest(
-                cell_modules([(cell.model, cell.defense)], protocol.sal.estimator, official=official is not None)
-            ),
+            "code_sha256": code_digest(cell_modules([(cell.model, cell.defense)], official=official is not None)),
         }
     )
 
@@ -167,13 +145,13 @@ def build_subject(
     """
     conditions = [condition for condition in protocol.conditions if _seeds(condition, tier)]
     pairs = [(item.model, item.defense) for item in conditions]
-    asked = cell_modules(pairs, protocol.sal.estimator, official=protocol.sal.official is not None)
+    modules = cell_modules(pairs, official=protocol.sal.official is not None) | set(METRIC_MODULES)
     return Subject(
         track="ue",
         tier=tier,
         protocol=ProtocolRef(id=protocol.id, sha256=protocol.sha256),
         artifacts=tuple(artifacts),
-        evaluator=EvaluatorRef(name="bench", code_sha256=code_digest(asked | set(METRIC_MODULES))),
+        evaluator=EvaluatorRef(name="bench", code_sha256=code_digest(modules)),
         data=data_refs(dataset or protocol.dataset),
         conditions=tuple(
             ConditionRef(

@@ -86,7 +86,7 @@ def test_tiers_ask_different_questions_of_the_same_cells():
 
 
 def test_the_digested_modules_are_those_a_cell_uses():
-    modules = cell_modules([("resnet-narrow", "none")], "exact")
+    modules = cell_modules([("resnet-narrow", "none")])
     assert {"bench.models.resnet", "bench.metrics.sal", "bench.training"} <= modules
     assert not any("leaderboard" in name or "validation" in name for name in modules)
 

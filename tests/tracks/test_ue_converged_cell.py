@@ -7,15 +7,15 @@ import torch
 from measured import small_protocol, write_clean, write_noise, write_protocol
 from pydantic import ValidationError
 
-from bench.code_digest import code_digest
 from bench.metrics.probe_set import draw_by_loss, image_losses
 from bench.protocol import Cell, OfficialSal, Protocol, SalSettings
 from bench.runtime import generator_for
 from bench.submission import load_submission
-from bench.tracks import ue_cell, ue_converged_cell
-from bench.tracks.ue import CELL_MODULES, ESTIMATOR_MODULES, CellJob, cell_key, cell_modules
+from bench.tracks import ue_cell, ue_converged_cell, ue_estimators
+from bench.tracks.ue import CELL_MODULES, CellJob
 from bench.tracks.ue_cell import CellState, prepare, record
 from bench.tracks.ue_converged_cell import measure_drawn, run_cell, train_and_measure
+from bench.tracks.ue_estimators import CONVERGED_MODULES, build_subject, cell_job, cell_key
 
 CPU = torch.device("cpu")
 
@@ -36,7 +36,7 @@ def job(tmp_path, monkeypatch):
         submission = load_submission(folders[slug])
         artifact = next(iter(submission.manifest.artifact), None)
         cell = Cell("resnet-narrow", "none", seed)
-        return CellJob("sha256:key", drawn_protocol(), cell, submission.folder, artifact, "label")
+        return cell_job(drawn_protocol(), cell, (), submission.folder, artifact, "label")
 
     return make
 
@@ -88,14 +88,19 @@ def test_the_record_holds_one_row_an_epoch(job):
     assert all(len(row) == len(curve.layers) for row in curve.values)
 
 
-def test_the_estimator_says_who_measures_and_whose_code_counts(job):
-    assert job("clean").runner == "bench.tracks.ue_converged_cell:run_cell"
-    assert replace(job("clean"), protocol=small_protocol()).runner == "bench.tracks.ue_cell:run_cell"
-    pair = [("resnet-narrow", "none")]
-    added = cell_modules(pair, "converged") - cell_modules(pair, "exact")
-    assert added == set(ESTIMATOR_MODULES["converged"])
-    assert not added & set(CELL_MODULES)
-    assert code_digest(cell_modules(pair, "converged")) != code_digest(cell_modules(pair, "exact"))
+def test_the_estimator_says_who_measures_and_whose_code_counts(job, monkeypatch):
+    converged = job("clean")
+    exact = cell_job(small_protocol(), converged.cell, (), converged.folder, None, "label")
+    assert converged.runner == "bench.tracks.ue_converged_cell:run_cell"
+    assert exact.runner == CellJob.runner == "bench.tracks.ue_cell:run_cell"
+    assert not set(CONVERGED_MODULES) & set(CELL_MODULES)
+    asked = [build_subject(protocol, "quick", ()) for protocol in (drawn_protocol(), small_protocol())]
+    assert asked[0].evaluator != asked[1].evaluator
+    monkeypatch.setattr(ue_estimators, "CONVERGED_MODULES", CONVERGED_MODULES[1:])
+    assert cell_key(drawn_protocol(), converged.cell, ()) != converged.key
+    assert cell_key(small_protocol(), converged.cell, ()) == exact.key
+    assert build_subject(drawn_protocol(), "quick", ()).evaluator != asked[0].evaluator
+    assert build_subject(small_protocol(), "quick", ()).evaluator == asked[1].evaluator
 
 
 def test_settings_of_the_search_are_in_the_key_of_a_cell(job):
