@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from statistics import median
 from typing import Any
@@ -35,8 +35,8 @@ KEY = "benchmark/sal"
 PUBLISHED = OfficialSearch()
 
 
-def measure_searches(model: str, passes: int, repetitions: int) -> dict[str, Any]:
-    """Time every search after each epoch that the protocol measures; return seconds and ratios by epoch."""
+def measure_searches(model: str, passes: int, repetitions: int, at: Sequence[int] = ()) -> dict[str, Any]:
+    """Time every search after some epochs, those that the protocol measures by default; return seconds and ratios."""
     prepare_process(torch.device("cpu"))
     setattr(import_module("torch.utils.deterministic"), MEMORY_GUARD, False)  # as in the workers
     protocol = load_protocol("ue-digits-v2")
@@ -49,7 +49,7 @@ def measure_searches(model: str, passes: int, repetitions: int) -> dict[str, Any
         nonlocal clock
         epoch_seconds = time.process_time() - clock
         row: dict[str, Any] = {"epoch": epoch.number, "loss": epoch.train_loss, "training": epoch_seconds}
-        if epoch.number in protocol.sal.epochs:
+        if epoch.number in (at or protocol.sal.epochs):
             row["searches"] = _timed(network, images, protocol, passes, repetitions)
         found.append(row)
         clock = time.process_time()
@@ -118,8 +118,9 @@ def main() -> None:
     parser.add_argument("--model", default="resnet-narrow", choices=["resnet-narrow", "resnet18"])
     parser.add_argument("--passes", type=int, default=PUBLISHED.passes)
     parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--at", type=int, nargs="*", default=[], help="epochs after which to time")
     chosen = parser.parse_args()
-    found = measure_searches(chosen.model, chosen.passes, chosen.repetitions)
+    found = measure_searches(chosen.model, chosen.passes, chosen.repetitions, chosen.at)
     machine = {"processor": cpu_name(), "python": sys.version.split()[0], "torch": torch.__version__}
     sys.stdout.write(json.dumps(found | machine, indent=2) + "\n")
 
