@@ -129,7 +129,7 @@ def test_shares_weigh_the_images():
 def test_trials_on_few_images_lead_to_the_change_of_all():
     """Whatever the trials look at, what is reported is a change that all images have."""
     model, images, labels = trained(200)
-    for heavy in (1, 8, 1 << 30):
+    thorough = measure_converged_sal(model, images, labels, epsilon=0.05, search=THOROUGH)
+    for heavy in (1, 1 << 30):
         found = measure_converged_sal(model, images, labels, epsilon=0.05, search=Convergence(heavy=heavy))
-        thorough = measure_converged_sal(model, images, labels, epsilon=0.05, search=THOROUGH)
         assert all(found.values[layer] <= thorough.values[layer] * 1.01 for layer in found.values)
