@@ -208,7 +208,8 @@ def test_annotating_touches_neither_document_nor_runs(root):
 
 
 def test_importing_enters_each_run_once(root):
-    path, lines = ledger_lines(root, "random-digits")
+    shutil.copytree(REPOSITORY / "cuda-digits", root / "submissions" / "cuda-digits")
+    path, lines = ledger_lines(root, "cuda-digits")
     path.unlink()
     assert [line.origin for line in enter_stored(path.parent)] == ["imported"] * len(lines)
     assert path.read_bytes() == b"".join(lines)
