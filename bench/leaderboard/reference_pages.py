@@ -238,6 +238,10 @@ def recipe_facts(recipe: Recipe) -> tuple[Fact, ...]:
     )
 
 
+_PROBES = {"exact": "the same for every seed", "converged": "drawn by their loss, anew for each seed and epoch"}
+"""How an estimator of SAL chooses its images."""
+
+
 def _sal_facts(protocol: Protocol) -> tuple[Fact, ...]:
     sal = protocol.sal
     searched = sal.official
@@ -252,7 +256,7 @@ def _sal_facts(protocol: Protocol) -> tuple[Fact, ...]:
         Fact("Estimator", sal.estimator),
         Fact("Radius", f"{sal.epsilon:g} times the norm of a layer's weights"),
         Fact("Measured after epochs", list_words(map(str, sal.epochs))),
-        Fact("Probe set", f"{sal.probe_images:,} training images, not augmented"),
+        Fact("Probe set", f"{sal.probe_images:,} training images, not augmented, {_PROBES[sal.estimator]}"),
         Fact("Search", f"at most {sal.max_steps} steps, until a step gains less than {sal.tolerance:g} of the value"),
         Fact("Published search", official),
     )
