@@ -155,15 +155,17 @@ def main_board(boards: Sequence[AnyBoard], protocol: Callable[[str], AnyProtocol
     """Return the board that stands for its track on the front page; None without any board.
 
     Boards with ENOUGH ranked methods go first, then those of a whole data set, then the most training images, then
-    the most ranked methods, then the name. protocol: returns a protocol by its id.
+    the most ranked methods, then the newest version, then the name. protocol: returns a protocol by its id.
     """
 
-    def precedence(board: AnyBoard) -> tuple[bool, bool, int, int, str]:
+    def precedence(board: AnyBoard) -> tuple[bool, bool, int, int, int, str]:
         found = protocol(board.protocol)
         assert found is not None
         train = found.dataset.train
         ranked = len(board.ranked)
-        return (ranked < ENOUGH, train.select.per_class is not None, -train.images, -ranked, board.protocol)
+        version = int(board.protocol.rpartition("-v")[2])
+        part = train.select.per_class is not None
+        return (ranked < ENOUGH, part, -train.images, -ranked, -version, board.protocol)
 
     measured = [board for board in boards if board.ranked]
     return min(measured or boards, key=precedence, default=None)

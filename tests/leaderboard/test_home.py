@@ -178,7 +178,8 @@ def test_without_a_measured_value_there_is_no_scale() -> None:
 def main(**boards: dict[str, Any]) -> str | None:
     protocols, made = {}, []
     whole = make_protocol()
-    for name, about in boards.items():
+    for label, about in boards.items():
+        name = f"{label}-v{about.get('version', 1)}"
         train = whole.dataset.train.model_copy(update={"images": about.get("images", 100)})
         if about.get("part"):
             train = train.model_copy(update={"select": train.select.model_copy(update={"per_class": 5})})
@@ -187,7 +188,7 @@ def main(**boards: dict[str, Any]) -> str | None:
         rows = tuple(range(about["ranked"]))
         made.append(dataclasses.replace(_EMPTY, protocol=name, ranked=rows))  # type: ignore[arg-type]
     found = main_board(made, protocols.get)
-    return None if found is None else found.protocol
+    return None if found is None else found.protocol.rpartition("-v")[0]
 
 
 _EMPTY = Board("", "", "", "", (), (), (), "", "", "", (), defended=False, searched=False)
@@ -200,6 +201,11 @@ def test_the_main_board_is_the_largest_whole_data_set_with_enough_methods() -> N
     assert main(one={"ranked": 2}, two={"ranked": 3}) == "two"
     assert main(empty={"ranked": 0, "images": 900}, measured={"ranked": 1}) == "measured"
     assert main() is None
+
+
+def test_of_versions_with_as_many_methods_the_newest_is_the_main_board() -> None:
+    assert main(nine={"ranked": 6, "version": 9}, ten={"ranked": 6, "version": 10}) == "ten"
+    assert main(nine={"ranked": 7, "version": 9}, ten={"ranked": 6, "version": 10}) == "nine"
 
 
 def test_the_newest_results_come_first_and_superseded_ones_do_not_come(tmp_path: Path) -> None:
