@@ -69,13 +69,14 @@ def hostile(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time the searches for SAL, the start of commands and a site of 400 results; docs/performance.md has a table.
+    """Time SAL, checkpoints, the start of commands and a site of 400 results; docs/performance.md has a table.
 
     Minutes on an idle machine: other work on the cores makes the figures useless.
     """
     install(session, "run")
     session.run("python", "benchmarks/sal.py")
     session.run("python", "benchmarks/limits.py")
+    session.run("python", "benchmarks/unlearning.py")
     session.run("python", "benchmarks/startup.py")
     session.run("python", "benchmarks/site.py", "build/benchmark-site", "--boards", "4", "--entries", "100")
 
