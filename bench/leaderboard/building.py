@@ -164,7 +164,11 @@ class Workshop:
         return spread(_make, names, prepare=self.reopen, alone=self._make, worth_it=worth_it)
 
     def _make(self, name: str) -> Mapping[str, bytes]:
-        return self.units[name].make(self.renderer)
+        unit = self.units[name]
+        made = unit.make(self.renderer)
+        if self.sources.memory.lasts:
+            unit.remember()
+        return made
 
 
 def _make(name: str) -> Mapping[str, bytes]:

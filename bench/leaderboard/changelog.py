@@ -40,6 +40,24 @@ class ChangeLine:
 
 def newest_changes(histories: Sequence[BoardHistory], limit: int, *, track: str = "") -> list[ChangeLine]:
     """Return the newest changes in words, of one track where it is named; only these are ranked and worded."""
+    chosen = [(history, change, change_id(change)) for history, change in _newest(histories, limit, track)]
+    by_board: dict[str, list[tuple[BoardHistory, Change, str]]] = {}
+    for item in chosen:
+        by_board.setdefault(item[0].protocol.id, []).append(item)
+    part = f"{limit} {track}".strip()
+    lines = {protocol: iter(_in_words(items, part)) for protocol, items in by_board.items()}
+    return [next(lines[history.protocol.id]) for history, _, _ in chosen]
+
+
+def rank_newest_days(histories: Sequence[BoardHistory], protocol: str, limit: int) -> None:
+    """Rank those days of one board that putting the newest changes into words will ask for."""
+    for history, change in _newest(histories, limit):
+        if history.protocol.id == protocol:
+            history.ranks_before(change.day)
+            history.ranks_on(change.day)
+
+
+def _newest(histories: Sequence[BoardHistory], limit: int, track: str = "") -> list[tuple[BoardHistory, Change]]:
     pairs = [
         (history, change)
         for history in histories
@@ -48,13 +66,7 @@ def newest_changes(histories: Sequence[BoardHistory], limit: int, *, track: str 
     ]
     pairs.sort(key=lambda pair: (pair[1].protocol.id, pair[1].entry.slug, pair[1].stored.head.id))
     pairs.sort(key=lambda pair: pair[1].moment, reverse=True)
-    chosen = [(history, change, change_id(change)) for history, change in pairs[:limit]]
-    by_board: dict[str, list[tuple[BoardHistory, Change, str]]] = {}
-    for item in chosen:
-        by_board.setdefault(item[0].protocol.id, []).append(item)
-    part = f"{limit} {track}".strip()
-    lines = {protocol: iter(_in_words(items, part)) for protocol, items in by_board.items()}
-    return [next(lines[history.protocol.id]) for history, _, _ in chosen]
+    return pairs[:limit]
 
 
 def _in_words(items: Sequence[tuple[BoardHistory, Change, str]], part: str) -> tuple[ChangeLine, ...]:

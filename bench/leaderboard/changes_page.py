@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from bench.leaderboard.changelog import MOST_CHANGES, ChangeLine, moved_sentences, newest_changes
+from bench.leaderboard.changelog import MOST_CHANGES, ChangeLine, moved_sentences, newest_changes, rank_newest_days
 from bench.leaderboard.contexts import Context
 from bench.leaderboard.feed import FEEDS
 from bench.leaderboard.history import MOST_DAYS, BoardHistory, board_histories
@@ -73,6 +73,14 @@ class ChangesContext(Context):
 def changes_contexts(sources: Sources) -> list[ChangesContext]:
     """Gather the page of changes."""
     return [changes_context(board_histories(sources))]
+
+
+def rank_changed_days(sources: Sources, protocol: AnyProtocol) -> None:
+    """Rank the days of a board that the page of changes tells of, which takes all its results.
+
+    Done while they are open anyway, and for many boards side by side; what is found is remembered.
+    """
+    rank_newest_days(board_histories(sources), protocol.id, MOST_CHANGES)
 
 
 def changes_context(histories: Sequence[BoardHistory]) -> ChangesContext:

@@ -36,6 +36,11 @@ class Memory:
         self._values: dict[str, object] = {}
         self._used: set[Path] = set()
 
+    @property
+    def lasts(self) -> bool:
+        """Whether other processes will find what this one works out."""
+        return self._folder is not None
+
     def recall(self, place: str, inputs: Any, kind: Any, work_out: Callable[[], Value]) -> Value:
         """Return the value of a place for these inputs (a JSON value), worked out unless it is known.
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from bench.leaderboard.board import standings as ue_standings
 from bench.leaderboard.board_pages import board_contexts, unlearning_board_contexts
 from bench.leaderboard.canaries import noise_file, unlearning_file
-from bench.leaderboard.changes_page import changes_contexts
+from bench.leaderboard.changes_page import changes_contexts, rank_changed_days
 from bench.leaderboard.compare_page import compare_contexts, compare_index_contexts
 from bench.leaderboard.contexts import Context
 from bench.leaderboard.defended_pages import defenses_contexts, networks_contexts
@@ -48,10 +48,14 @@ class Page:
 
 @dataclass(frozen=True)
 class Kind:
-    """What belongs to one subject: its pages, and its other files by path."""
+    """What belongs to one subject: its pages, and its other files by path.
+
+    ahead: what later units ask for, to be remembered while the subject is at hand.
+    """
 
     pages: tuple[Page, ...]
     files: tuple[Callable[..., Files], ...]
+    ahead: tuple[Callable[..., None], ...] = ()
 
 
 COMPARE = Page("pages/compare.html", compare_contexts)
@@ -65,6 +69,7 @@ UE_BOARD = Kind(
         COMPARE,
     ),
     files=(board_files, noise_file),
+    ahead=(rank_changed_days,),
 )
 UNLEARNING_BOARD = Kind(
     pages=(
@@ -73,6 +78,7 @@ UNLEARNING_BOARD = Kind(
         COMPARE,
     ),
     files=(board_files, unlearning_file),
+    ahead=(rank_changed_days,),
 )
 UE_SUBMISSION = Kind(pages=(Page("pages/submission.html", submission_contexts),), files=(submission_files,))
 UNLEARNING_SUBMISSION = Kind(
@@ -124,6 +130,11 @@ class Unit:
         for files in self.kind.files:
             made |= files(*self.subject)
         return made
+
+    def remember(self) -> None:
+        """Work out what later units will ask for."""
+        for ahead in self.kind.ahead:
+            ahead(*self.subject)
 
 
 def units(sources: Sources) -> Iterator[Unit]:

@@ -15,8 +15,8 @@ from synthetic import write_perturber, write_synthetic
 from unlearning_factory import Left, make_checkpoint_result, write_unlearner
 
 from bench.errors import CorruptResult, UsageProblem
-from bench.leaderboard import building, changelog, crew, shelf
-from bench.leaderboard.building import build_files, render_site, stale_files
+from bench.leaderboard import building, changelog, crew, history, shelf
+from bench.leaderboard.building import Workshop, build_files, render_site, stale_files
 from bench.leaderboard.exports import parquet
 from bench.leaderboard.publishing import LISTING
 from bench.leaderboard.sources import read_sources
@@ -260,6 +260,17 @@ def test_only_changes_of_a_board_that_changed_are_worded_again(load: Load, monke
     another_checkpoint(load)
     load.render()
     assert set(worded) == {load.unlearning[0].id}
+
+
+def test_days_are_ranked_while_boards_are_made_and_not_again(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(load.root / ".bench" / "site" / "memory")
+    boards = [f"board {protocol}" for protocol in load.protocols]
+    assert len(list(Workshop.open(load.root, load.protocols).make(boards))) == len(boards)
+    ranked: list[object] = []
+    ranks = history._ranks
+    monkeypatch.setattr(history, "_ranks", lambda *given: ranked.append(given) or ranks(*given))
+    assert all(Workshop.open(load.root, load.protocols).make(["site"]))
+    assert ranked == []
 
 
 def test_a_run_makes_its_board_its_page_and_what_is_about_everything_and_nothing_else(load: Load) -> None:
