@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.metrics.converged_sal import THOROUGH, Convergence, measure_converged_sal
+from bench.metrics.converged_sal import THOROUGH, Convergence, _ascend, _Ball, _Probe, measure_converged_sal
 from bench.metrics.sal import Search, layer_weights, measure_sal
-from bench.metrics.sphere_ascent import Ascent
+from bench.metrics.sphere_ascent import Ascent, Climb, climb
+from bench.metrics.tails import Answer
 from bench.models.build import build_model
 from bench.models.resnet import ResNet
 
@@ -133,3 +134,30 @@ def test_trials_on_few_images_lead_to_the_change_of_all():
     for heavy in (1, 1 << 30):
         found = measure_converged_sal(model, images, labels, epsilon=0.05, search=Convergence(heavy=heavy))
         assert all(found.values[layer] <= thorough.values[layer] * 1.01 for layer in found.values)
+
+
+def test_an_ascent_that_cannot_reach_the_best_is_given_up():
+    """Two hills that do not see each other: on the sphere of the second half no point is as high as the other start."""
+    heights = torch.cat([torch.linspace(9.0, 10.0, 20), torch.linspace(0.0, 1.0, 20)]).double()
+
+    def hills(direction: Tensor) -> tuple[float, Tensor]:
+        return float((heights * direction.square()).sum()), 2 * heights * direction
+
+    starts = torch.zeros(2, 40, dtype=torch.float64)
+    starts[0, :20], starts[1, 20:] = 1, 1
+    settings = Ascent(tolerance=1e-9, steps=200)
+    ball = _Ball("layer", torch.zeros(40, dtype=torch.float64), 2.0)
+    probe = _Probe(torch.zeros(1), {}, None)
+    climbs = [Climb(start, settings) for start in starts]
+    ascending, reply = _ascend(ball, climbs, probe), None
+    while True:
+        try:
+            questions = ascending.send(reply)
+        except StopIteration:
+            break
+        answers = [hills(question.weight / ball.radius) for question in questions]
+        reply = [Answer(value, gradient / ball.radius) for value, gradient in answers]
+    alone = [climb(hills, start, settings) for start in starts]
+    assert climbs[0].evaluations == alone[0].evaluations
+    assert climbs[0].value == pytest.approx(10, rel=1e-6)
+    assert climbs[1].evaluations == 3 < alone[1].evaluations
