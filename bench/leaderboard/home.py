@@ -34,7 +34,7 @@ from bench.leaderboard.page_contexts import (
 )
 from bench.leaderboard.scales import Point, build_scale
 from bench.leaderboard.shelf import Shelved
-from bench.leaderboard.sources import Entry, Sources, UnlearningEntry
+from bench.leaderboard.sources import Entry, Sources, UnlearningEntry, newest_first
 from bench.leaderboard.unlearning_board import build_board as build_unlearning_board
 from bench.leaderboard.unlearning_contexts import UnlearningBoard, UnlearningRow
 from bench.leaderboard.wording import TIER_WORDS, Shown
@@ -155,17 +155,16 @@ def main_board(boards: Sequence[AnyBoard], protocol: Callable[[str], AnyProtocol
     """Return the board that stands for its track on the front page; None without any board.
 
     Boards with ENOUGH ranked methods go first, then those of a whole data set, then the most training images, then
-    the most ranked methods, then the newest version, then the name. protocol: returns a protocol by its id.
+    the most ranked methods, then the name and its newest version. protocol: returns a protocol by its id.
     """
 
-    def precedence(board: AnyBoard) -> tuple[bool, bool, int, int, int, str]:
+    def precedence(board: AnyBoard) -> tuple[bool, bool, int, int, tuple[str, int]]:
         found = protocol(board.protocol)
         assert found is not None
         train = found.dataset.train
         ranked = len(board.ranked)
-        version = int(board.protocol.rpartition("-v")[2])
         part = train.select.per_class is not None
-        return (ranked < ENOUGH, part, -train.images, -ranked, -version, board.protocol)
+        return (ranked < ENOUGH, part, -train.images, -ranked, newest_first(board.protocol))
 
     measured = [board for board in boards if board.ranked]
     return min(measured or boards, key=precedence, default=None)

@@ -141,7 +141,7 @@ class UnlearningEntry(Stored[UnlearningManifest]):
 
 @dataclass(frozen=True)
 class Sources:
-    """All protocols by id and all submissions by slug, both sorted, the two tracks apart.
+    """All protocols by id, in the order of `newest_first`, and all submissions by slug, sorted, the two tracks apart.
 
     protocols, entries: of the UE track. left_out: one line for each submission whose manifest cannot be read: its
     folder and why. unlearning_protocols, unlearning_entries: protocols and submissions of the unlearning track.
@@ -278,7 +278,7 @@ def read_sources(
     a ledger that contradicts itself.
     """
     known = {name: load_any_protocol(name) for name in all_protocol_ids()} if protocols is None else dict(protocols)
-    ordered = [known[name] for name in sorted(known)]
+    ordered = [known[name] for name in sorted(known, key=newest_first)]
     shelves, left_out = read_shelves(root, cache, code=code)
     entries = [entry_of(shelf) for shelf in shelves]
     return Sources(
@@ -292,6 +292,12 @@ def read_sources(
         unlearning_entries=tuple(entry for entry in entries if isinstance(entry, UnlearningEntry)),
         reproduction=_read_text(root / REPRODUCTION),
     )
+
+
+def newest_first(protocol_id: str) -> tuple[str, int]:
+    """Return what protocols are ordered by: their name, and of one name the newest version first."""
+    name, _, version = protocol_id.rpartition("-v")
+    return name, -int(version)
 
 
 def entry_of(shelf: Shelf) -> Entry | UnlearningEntry:

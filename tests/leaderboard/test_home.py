@@ -176,10 +176,11 @@ def test_without_a_measured_value_there_is_no_scale() -> None:
 
 
 def main(**boards: dict[str, Any]) -> str | None:
-    protocols, made = {}, []
+    protocols, labels, made = {}, {}, []
     whole = make_protocol()
     for label, about in boards.items():
-        name = f"{label}-v{about.get('version', 1)}"
+        name = about.get("id", f"{label}-v1")
+        labels[name] = label
         train = whole.dataset.train.model_copy(update={"images": about.get("images", 100)})
         if about.get("part"):
             train = train.model_copy(update={"select": train.select.model_copy(update={"per_class": 5})})
@@ -188,7 +189,7 @@ def main(**boards: dict[str, Any]) -> str | None:
         rows = tuple(range(about["ranked"]))
         made.append(dataclasses.replace(_EMPTY, protocol=name, ranked=rows))  # type: ignore[arg-type]
     found = main_board(made, protocols.get)
-    return None if found is None else found.protocol.rpartition("-v")[0]
+    return None if found is None else labels[found.protocol]
 
 
 _EMPTY = Board("", "", "", "", (), (), (), "", "", "", (), defended=False, searched=False)
@@ -204,8 +205,16 @@ def test_the_main_board_is_the_largest_whole_data_set_with_enough_methods() -> N
 
 
 def test_of_versions_with_as_many_methods_the_newest_is_the_main_board() -> None:
-    assert main(nine={"ranked": 6, "version": 9}, ten={"ranked": 6, "version": 10}) == "ten"
-    assert main(nine={"ranked": 7, "version": 9}, ten={"ranked": 6, "version": 10}) == "nine"
+    older, newer = {"ranked": 6, "id": "ue-digits-v9"}, {"ranked": 6, "id": "ue-digits-v10"}
+    assert main(older=older, newer=newer) == "newer"
+    assert main(older={**older, "ranked": 7}, newer=newer) == "older"
+
+
+def test_of_one_protocol_the_newest_version_comes_first(tmp_path: Path) -> None:
+    names = ("ue-fog-v2", "ue-fog-v10", "ue-fog-far-v1", "ue-air-v1")
+    protocols = {name: make_protocol().model_copy(update={"id": name}) for name in names}
+    found = read_sources(tmp_path, protocols=protocols).protocols
+    assert list(found) == ["ue-air-v1", "ue-fog-v10", "ue-fog-v2", "ue-fog-far-v1"]
 
 
 def test_the_newest_results_come_first_and_superseded_ones_do_not_come(tmp_path: Path) -> None:
