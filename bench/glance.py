@@ -6,12 +6,12 @@ and has the words for what it finds.
 """
 
 import hashlib
-import json
 import math
 import re
 from functools import cache
 from typing import Any
 
+from pydantic_core import from_json, to_json
 from scipy.special import stdtrit
 
 from bench.records import number_text
@@ -27,11 +27,14 @@ PLAIN_SIZE = 1e4
 SLACK = 1e-9
 """Distance from a tie of rounding within which floats do not decide."""
 
-_UNUSUAL_NUMBER = re.compile(r"[\[,:]-?(?:\d+\.0[,\]}]|[\d.]+[eE][-+]?\d+[,\]}]|\d{13}[\d.]*[,\]}])")
-"""Numbers that Python writes otherwise than RFC 8785 does, or that may be too large; text may look like one."""
+PLAIN_NUMBER = 1e12
+"""Numbers below it in magnitude need no look at the limits of `bench.result_form`."""
 
-_SMALL_NUMBER = re.compile(r"(?<=[\[,:])-?0\.0000\d+(?=[,\]}])")
-"""Numbers that Python writes with an exponent, and RFC 8785 without down to a millionth."""
+_SMALL_NUMBER = re.compile(r"(?<=[\[,:])-?0\.00000\d+(?=[,\]}])")
+"""Numbers that are read back with an exponent; RFC 8785 has none down to a millionth."""
+
+_EXPONENT = re.compile(r"[\[,:]-?\d[\d.]*[eE][-+]?\d+[,\]}]")
+"""Numbers with an exponent; text may look like one."""
 
 
 def plainly_sound(content: bytes, result: Result) -> bool:
@@ -42,12 +45,12 @@ def plainly_sound(content: bytes, result: Result) -> bool:
     text = content[:-1].decode("ascii", "replace")
     if content[-1:] != b"\n" or not (text.isascii() and text.isprintable()) or "\\" in text:
         return False
-    if _UNUSUAL_NUMBER.search(text):
+    document = from_json(text, allow_inf_nan=False)
+    body = {"outcome": document["outcome"], "schema": document["schema"], "subject": document["subject"]}
+    leaves = _Leaves()
+    if not (leaves.add_all(body, "") and _is_written_so(document, text, small=leaves.small)):
         return False
-    document = json.loads(text)
-    if _text(document) != _SMALL_NUMBER.sub(_as_python_writes, text):
-        return False
-    subject = _text(document["subject"])
+    subject = to_json(document["subject"]).decode()
     before = f'{{"id":"{result.id}","key":"{result.key}","outcome":'
     after = f',"schema":"bench.result/1","seal":"{result.seal}","subject":{subject}}}'
     if not (text.startswith(before) and text.endswith(after)):
@@ -56,9 +59,8 @@ def plainly_sound(content: bytes, result: Result) -> bool:
     named = f'{{"outcome":{outcome},"schema":"bench.result/1","subject":{subject}}}'
     if _digest(subject) != result.key or _digest(named) != result.id:
         return False
-    body = {"outcome": document["outcome"], "schema": document["schema"], "subject": document["subject"]}
     return (
-        _sealed(body, result.seal)
+        leaves.have_seal(result.seal)
         and all(map(_plainly_stated, result.outcome.measurements))
         and next(form_findings(result), None) is None
     )
@@ -97,10 +99,19 @@ def _follows(stored: Measurement, per_seed: tuple[float, ...]) -> bool:
     return (stored.mean, stored.sd, stored.ci95) == (expected.mean, expected.sd, expected.ci95)
 
 
-def _as_python_writes(match: re.Match[str]) -> str:
+def _is_written_so(document: Any, text: str, *, small: bool) -> bool:
+    """Say whether writing what was read gives the text again. small: whether it holds numbers below a 100,000th."""
+    if small:
+        if _EXPONENT.search(text):
+            return False
+        text = _SMALL_NUMBER.sub(_as_it_is_written, text)
+    return bool(to_json(document) == text.encode())
+
+
+def _as_it_is_written(match: re.Match[str]) -> str:
     """Return a small number with its exponent; something that fits nowhere if it is not in its shortest form."""
     value = float(match[0])
-    return repr(value) if number_text(value) == match[0] else ""
+    return to_json(value).decode() if number_text(value) == match[0] else ""
 
 
 def _rounds_to(value: float, stored: float) -> bool:
@@ -116,50 +127,72 @@ def _quantile(freedom: int) -> float:
     return float(stdtrit(freedom, 0.975))
 
 
-def _text(document: Any) -> str:
-    return json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
 def _digest(text: str) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def _sealed(body: dict[str, Any], seal: str) -> bool:
-    """Say whether a seal is that of a document in canonical order; False also where a value is unusually long."""
-    leaves: list[str] = []
-    if not _flatten(body, "", leaves) or max(map(len, leaves)) > PLAIN_LEAF:
-        return False
-    leaves = [_as_rfc_writes(leaf) if "e-" in leaf else leaf for leaf in leaves]
-    sha256, length = hashlib.sha256, SEAL_HEX // 2
-    return b"".join([sha256(leaf.encode()).digest()[:length] for leaf in leaves]).hex() == seal
+class _Leaves:
+    """`pointer=text` of every value of a document in order, as far as they are plain.
 
+    small: whether there is a number below a 100,000th.
+    """
 
-def _as_rfc_writes(leaf: str) -> str:
-    """Return a leaf with a small number as RFC 8785 has it; a text as it is."""
-    pointer, _, value = leaf.rpartition("=")
-    return leaf if leaf.endswith('"') else f"{pointer}={number_text(float(value))}"
+    def __init__(self) -> None:
+        self._all: list[str] = []
+        self.small = False
 
+    def have_seal(self, seal: str) -> bool:
+        """Say whether a seal is that of the leaves; False also where one is unusually long."""
+        if max(map(len, self._all)) > PLAIN_LEAF:
+            return False
+        sha256, length = hashlib.sha256, SEAL_HEX // 2
+        return b"".join([sha256(leaf.encode()).digest()[:length] for leaf in self._all]).hex() == seal
 
-def _flatten(value: Any, pointer: str, leaves: list[str]) -> bool:
-    """Append `pointer=text` of every value in order; False where there is a null, which no canonical result has."""
-    kind = type(value)
-    if kind is dict and value:
-        for key, item in value.items():
-            name = key.replace("~", "~0").replace("/", "~1") if "/" in key or "~" in key else key
-            if not _flatten(item, f"{pointer}/{name}", leaves):
-                return False
+    def add_all(self, value: Any, pointer: str) -> bool:
+        """Add the leaves of a value; False where it is not plain.
+
+        Plain is what RFC 8785 writes as it was read: no keys out of order, no 1.0, no null, nothing huge.
+        """
+        kind = type(value)
+        if kind is dict and value:
+            keys = list(value)
+            return keys == sorted(keys) and all([self.add_all(value[key], f"{pointer}/{_name(key)}") for key in keys])
+        if kind is list and value:
+            if set(map(type, value)) <= {float, int}:
+                return self._add_numbers(value, pointer)
+            return all([self.add_all(item, f"{pointer}/{index}") for index, item in enumerate(value)])
+        if kind is str:
+            self._all.append(f'{pointer}="{value}"')
+        elif kind is float or kind is int:
+            text = repr(value)
+            if "e" in text or text.endswith(".0") or not abs(value) < PLAIN_NUMBER:
+                text = self._small_number(value)
+            self._all.append(f"{pointer}={text}")
+            return text != ""
+        elif kind is bool:
+            self._all.append(f"{pointer}={'true' if value else 'false'}")
+        else:
+            self._all.append(f"{pointer}={to_json(value).decode()}")
+        return value is not None
+
+    def _add_numbers(self, values: list[float], pointer: str) -> bool:
+        """Add the numbers of a list, where it can be at the price of few."""
+        text = repr(values)
+        texts = text[1:-1].split(", ")
+        large = max(values) >= PLAIN_NUMBER or min(values) <= -PLAIN_NUMBER
+        if large or "e" in text or (".0" in text and any([item.endswith(".0") for item in texts])):
+            return all([self.add_all(item, f"{pointer}/{index}") for index, item in enumerate(values)])
+        self._all += [f"{pointer}/{index}={item}" for index, item in enumerate(texts)]
         return True
-    if kind is list and value:
-        if set(map(type, value)) <= {float, int}:
-            leaves += [f"{pointer}/{index}={item!r}" for index, item in enumerate(value)]
-            return True
-        return all(_flatten(item, f"{pointer}/{index}", leaves) for index, item in enumerate(value))
-    if kind is str:
-        leaves.append(f'{pointer}="{value}"')
-    elif kind is float or kind is int:
-        leaves.append(f"{pointer}={value!r}")
-    elif kind is bool:
-        leaves.append(f"{pointer}={'true' if value else 'false'}")
-    else:
-        leaves.append(f"{pointer}={_text(value)}")
-    return value is not None
+
+    def _small_number(self, value: float) -> str:
+        """Return a small number as RFC 8785 writes it, nothing for another one."""
+        if not 0 < abs(value) < 1:
+            return ""
+        self.small = True
+        return number_text(value)
+
+
+def _name(key: str) -> str:
+    """Return a key as a JSON pointer has it."""
+    return key.replace("~", "~0").replace("/", "~1") if "/" in key or "~" in key else key
