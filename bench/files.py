@@ -44,8 +44,9 @@ def write_together(files: Mapping[Path, bytes]) -> None:
     """
     beside: list[_Beside] = []
     try:
+        for folder in {path.parent for path in files}:
+            folder.mkdir(parents=True, exist_ok=True)
         for path, content in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
             with _naming(path):
                 beside.append(_Beside(path))
                 beside[-1].fill(content)
@@ -157,8 +158,10 @@ def _side_by_side(work: Callable[[Item], None], items: Sequence[Item]) -> None:
         for item in items:
             work(item)
         return
+    share = -(-len(items) // AT_ONCE)
+    parts = [items[start : start + share] for start in range(0, len(items), share)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for _ in pool.map(work, items):
+        for _ in pool.map(lambda part: [work(item) for item in part], parts):
             pass
 
 

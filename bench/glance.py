@@ -177,8 +177,8 @@ class _Leaves:
 
     def _add_numbers(self, values: list[float], pointer: str) -> bool:
         """Add the numbers of a list, where it can be at the price of few."""
-        text = repr(values)
-        texts = text[1:-1].split(", ")
+        text = to_json(values).decode()
+        texts = text[1:-1].split(",")
         large = max(values) >= PLAIN_NUMBER or min(values) <= -PLAIN_NUMBER
         if large or "e" in text or (".0" in text and any([item.endswith(".0") for item in texts])):
             return all([self.add_all(item, f"{pointer}/{index}") for index, item in enumerate(values)])

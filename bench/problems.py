@@ -58,7 +58,9 @@ def count_problems(problems: Sequence[Problem]) -> str:
 
 def visible(text: str, limit: int = 120) -> str:
     """Return a text of unknown origin in one line: what does not print becomes an escape, what is long is cut."""
-    shown = "".join(character if character.isprintable() else _escape(character) for character in text[: limit + 1])
+    shown = text[: limit + 1]
+    if not shown.isprintable():
+        shown = "".join(character if character.isprintable() else _escape(character) for character in shown)
     return shown if len(text) <= limit else f"{shown[:limit]}... ({len(text)} characters)"
 
 

@@ -22,7 +22,7 @@ _TOKEN = re.compile(rf"{_TEXT}|[\w+-]++|[^\S\n]++|.", re.DOTALL)
 _WITHOUT_DEPTH = re.compile(rf"{_TEXT}|[^\[\]{{}}.=,\n\"'#]++", re.DOTALL)
 """Whatever says nothing of depth and dots: texts, comments, words."""
 
-_LONG_WORD = re.compile(rf"[\w+-]{{{NUMBER_LIMIT + 1}}}")
+_LONG_WORD = re.compile(rf"(?<![\w+-])[\w+-]{{{NUMBER_LIMIT + 1}}}")
 _NUMBER_START = re.compile(r"[+-]?\d")
 _OPENING, _CLOSING = frozenset("[{"), frozenset("]}")
 

@@ -17,9 +17,9 @@ from typing import ClassVar
 from bench.errors import ControlOutOfBand
 from bench.leaderboard import drawing
 from bench.leaderboard.canaries import out_of_band
-from bench.leaderboard.crew import rare_collections, spread, stays_to_the_end
+from bench.leaderboard.crew import one_crew, rare_collections, spread, stays_to_the_end
 from bench.leaderboard.environment import Renderer, source_files, static_assets
-from bench.leaderboard.pages import SCOPES, Scope, Unit, named_paths, units
+from bench.leaderboard.pages import Scope, Unit, named_paths, units
 from bench.leaderboard.publishing import Publisher, differences, publisher_of
 from bench.leaderboard.sources import Sources, protocol_digest, read_sources
 from bench.records import canonical_bytes
@@ -59,21 +59,19 @@ def render_site(root: Path, out: Path, *, protocols: Protocols = None, allow_can
     Submissions that cannot be read are left out. allow_canary: publish although a control is out of band.
     Raises ControlOutOfBand before anything is written, CorruptResult and UsageProblem.
     """
-    with publisher_of(out) as publisher, rare_collections():
+    with publisher_of(out) as publisher, rare_collections(), one_crew():
         workshop = Workshop.open(root, protocols)
         stays_to_the_end()
         boards = workshop.stale("board", publisher)
         made = dict(zip(boards, workshop.make(list(boards)), strict=True))
         # Boards remember their controls while they are made; nothing is written before those have been looked at.
         found = _controls(workshop.sources, allow=allow_canary)
+        others = workshop.stale("other", publisher)
+        made_meanwhile = workshop.make(list(others))
         publisher.write([("assets", "", {asset.path: asset.content for asset in workshop.assets.values()})])
         publisher.write((name, boards[name], files) for name, files in made.items())
-        count = len(boards)
-        for scope in SCOPES[1:]:
-            stale = workshop.stale(scope, publisher)
-            made_now = workshop.make(list(stale))
-            publisher.write((name, key, files) for (name, key), files in zip(stale.items(), made_now, strict=True))
-            count += len(stale)
+        publisher.write((name, key, files) for (name, key), files in zip(others.items(), made_meanwhile, strict=True))
+        count = len(boards) + len(others)
         names = publisher.finish(["assets", *workshop.units])
     workshop.sources.memory.forget_others([protocol.id for protocol in workshop.sources.all_protocols])
     return Rendered(out, tuple(names), count, workshop.sources.left_out, found)
@@ -93,15 +91,17 @@ def stale_files(root: Path, out: Path, *, protocols: Protocols = None, allow_can
 
     Nothing of an earlier rendering is believed: every file is made anew and compared. Raises as `render_site` does.
     """
-    workshop = Workshop.open(root, protocols, remember=False)
-    files = _all_files(workshop)
+    with one_crew():
+        workshop = Workshop.open(root, protocols, remember=False)
+        files = _all_files(workshop)
     _controls(workshop.sources, allow=allow_canary)
     return differences(files, out)
 
 
 def build_files(root: Path, *, protocols: Protocols = None) -> dict[str, bytes]:
     """Return every file of the site by its path, nothing written but the cache of drawings."""
-    return _all_files(Workshop.open(root, protocols, remember=False))
+    with one_crew():
+        return _all_files(Workshop.open(root, protocols, remember=False))
 
 
 def _all_files(workshop: "Workshop") -> dict[str, bytes]:

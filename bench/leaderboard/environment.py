@@ -1,6 +1,6 @@
 """Environment: the template engine and the files that every page shares.
 
-Imports jinja2 and markupsafe; never torch.
+Imports jinja2, markupsafe and pydantic_core; never torch.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from pydantic_core import to_json
 
 from bench.leaderboard.charts import Spec
 from bench.leaderboard.contexts import Context
@@ -104,6 +105,8 @@ class Renderer:
             auto_reload=False,  # templates that change while a site is made belong to the next one
         )
         # The only markup that is not escaped: SVG from our own specifications, whose texts the converter escapes.
+        # Specifications of charts are the larger part of what a page holds as JSON, and their keys have an order already.
+        environment.policies["json.dumps_function"] = lambda value, **_: to_json(value).decode()
         environment.globals["draw"] = lambda spec: Markup(draw(spec))  # noqa: S704
         environment.globals["assets"] = {name: asset.path for name, asset in assets.items()}
         environment.globals["policy"] = CONTENT_SECURITY_POLICY

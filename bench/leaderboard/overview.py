@@ -49,8 +49,9 @@ def _found(result: Result, key: str, condition: Condition) -> Measurement | None
 
 def _seed_rows(result: Result, condition: Condition) -> Iterable[tuple[str, ...]]:
     seeds = seeds_of(result, condition.label)
+    of_metric = {item.metric: item for item in reversed(result.outcome.measurements) if item.condition == condition.label}
     for key, metric in METRICS.items():
-        measurement = result.measurement(key, condition.label)
+        measurement = of_metric.get(key)
         if measurement is None or measurement.per_seed is None:
             continue
         values = ", ".join(number(metric, value) for value in measurement.per_seed)

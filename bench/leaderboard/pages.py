@@ -33,9 +33,8 @@ from bench.protocol import Protocol
 from bench.unlearning_protocol import UnlearningProtocol
 
 Files = Mapping[str, bytes]
-Scope = Literal["board", "submission", "site"]
-SCOPES: tuple[Scope, ...] = ("board", "submission", "site")
-"""In the order of making: what a board finds is remembered, and the others need it."""
+Scope = Literal["board", "other"]
+"""Boards are made first: what a board finds is remembered, and the others need it."""
 
 
 @dataclass(frozen=True)
@@ -138,19 +137,19 @@ class Unit:
 
 
 def units(sources: Sources) -> Iterator[Unit]:
-    """Yield every unit of a site, in the order of `SCOPES`."""
+    """Yield every unit of a site: the boards, and of the others first those that take longest."""
     for protocol in sources.all_protocols:
         kind = UE_BOARD if protocol.id in sources.protocols else UNLEARNING_BOARD
         yield Unit(f"board {protocol.id}", "board", partial(sources.state, protocol), kind, (sources, protocol))
+    yield Unit("site", "other", lambda: sources.everything, SITE, (sources,))
+    bare = sources.without_submissions()
+    yield Unit("guides", "other", lambda: bare.everything, GUIDES, (bare,))
     for entry in sources.entries:
         made_from = partial(_ue_inputs, sources, entry)
-        yield Unit(f"submission {entry.slug}", "submission", made_from, UE_SUBMISSION, (sources, entry))
+        yield Unit(f"submission {entry.slug}", "other", made_from, UE_SUBMISSION, (sources, entry))
     for unlearner in sources.unlearning_entries:
         made_from = partial(_unlearning_inputs, sources, unlearner)
-        yield Unit(f"submission {unlearner.slug}", "submission", made_from, UNLEARNING_SUBMISSION, (sources, unlearner))
-    yield Unit("site", "site", lambda: sources.everything, SITE, (sources,))
-    bare = sources.without_submissions()
-    yield Unit("guides", "site", lambda: bare.everything, GUIDES, (bare,))
+        yield Unit(f"submission {unlearner.slug}", "other", made_from, UNLEARNING_SUBMISSION, (sources, unlearner))
 
 
 def named_paths(sources: Sources) -> set[str]:

@@ -90,6 +90,11 @@ def spreads(differences: Values, *, resolution: float) -> tuple[Values, Values, 
     differences which happen to be equal are not read as certainty.
     """
     present = np.isfinite(differences)
+    if present.all():  # nothing to leave out, which is most boards
+        count = np.full(differences.shape[1], float(differences.shape[0]))
+        mean = differences.sum(axis=0) / np.maximum(count, 1)
+        squares = ((differences - mean) ** 2).sum(axis=0)
+        return count, mean, np.maximum(np.sqrt(squares / np.maximum(count - 1, 1)), resolution)
     count = present.sum(axis=0)
     mean = np.where(present, differences, 0.0).sum(axis=0) / np.maximum(count, 1)
     squares = (np.where(present, differences - mean, 0.0) ** 2).sum(axis=0)
@@ -123,6 +128,7 @@ def smallest_exact_p(seeds: int) -> float:
     return 2.0 ** (1 - seeds) if seeds else 1.0
 
 
+@cache
 def least_seeds(level: float = LEVEL) -> int:
     """Return how many seeds the sign-flip test needs before it can reject at a level."""
     return next(seeds for seeds in range(1, 100) if smallest_exact_p(seeds) <= level)

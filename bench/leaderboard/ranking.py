@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.leaderboard.families import all_pairs
-from bench.leaderboard.paired import Values
+from bench.leaderboard.paired import Values, least_seeds
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +67,7 @@ def rank(table: SeedTable, *, lower_is_better: bool, resolution: float) -> list[
     names, means = table.names, table.means
     sign = 1.0 if lower_is_better else -1.0
     order = sorted(range(len(names)), key=lambda index: (sign * means[index], names[index]))
-    family = all_pairs(table.values, resolution=resolution)
-    # Means are over all seeds, tests over common ones. Where the two point in opposite ways nothing is decided.
-    agreeing = family.apart & (np.sign(family.mean) == np.sign(means[family.i] - means[family.j]))
-    apart = family.matrix(agreeing)
+    apart = _apart(table, means, resolution)
     ahead = sign * (means[:, None] - means[None, :]) < 0  # ahead[i, j]: i has the better mean
     better = (apart & ahead).sum(axis=0)
     worse = (apart & ahead).sum(axis=1)
@@ -85,6 +82,16 @@ def rank(table: SeedTable, *, lower_is_better: bool, resolution: float) -> list[
         )
         for position, index in enumerate(order)
     ]
+
+
+def _apart(table: SeedTable, means: Values, resolution: float) -> NDArray[np.bool_]:
+    """Return which entries are apart, (entries, entries)."""
+    if len(table.values) < least_seeds():  # no test can reject, so none is made
+        return np.zeros((len(means), len(means)), dtype=np.bool_)
+    family = all_pairs(table.values, resolution=resolution)
+    # Means are over all seeds, tests over common ones. Where the two point in opposite ways nothing is decided.
+    agreeing = family.apart & (np.sign(family.mean) == np.sign(means[family.i] - means[family.j]))
+    return family.matrix(agreeing)
 
 
 def tie_groups(apart: NDArray[np.bool_]) -> list[str]:

@@ -176,11 +176,12 @@ def read_shelves(root: Path, cache: Path | None = None, *, code: str = "") -> tu
     """
     known, lines = _load_index(cache, code)
     folders = {folder.name: folder for folder in listed_folders(root / "submissions")}
-    stamps = {name: _stamp(str(folder)) for name, folder in folders.items()} if cache is not None else {}
-    untouched = {name for name, stamp in stamps.items() if stamp and name in known and known[name].stamp == stamp}
+    untouched = {name for name in folders if name in known and known[name].stamp == (_stamp(str(folders[name])) or "-")}
     lines = {name: line for name, line in lines.items() if name in untouched}
     tasks = [(folder, known.get(name)) for name, folder in folders.items() if name not in untouched]
-    read = dict(zip([folder.name for folder, _ in tasks], spread(_read, tasks), strict=True))
+    stamped = dict(zip([folder.name for folder, _ in tasks], spread(_read, tasks), strict=True))
+    stamps = {name: stamp for name, (stamp, _) in stamped.items()}
+    read = {name: read for name, (_, read) in stamped.items()}
     read |= {name: _recalled(folders[name], known[name]) for name in untouched}
     found = [read[name] for name in folders]
     shelves = [item for item in found if isinstance(item, Shelf)]
@@ -197,14 +198,15 @@ def read_shelf(folder: Path, protocol: str | None = None) -> Shelf:
     return _shelf(_survey(folder, None, protocol))
 
 
-def _read(task: tuple[Path, Kept | None]) -> Shelf | str:
-    """Return what lies in a folder, or why it cannot be read. Raises CorruptResult."""
+def _read(task: tuple[Path, Kept | None]) -> tuple[str, Shelf | str]:
+    """Return the stamp of a folder and what lies in it, or why it cannot be read. Raises CorruptResult."""
     folder, kept = task
+    stamp = _stamp(str(folder))  # before anything is read: what changes meanwhile is looked at again
     try:
-        return _shelf(_survey(folder, kept))
+        return stamp, _shelf(_survey(folder, kept))
     except (InvalidSubmission, RefusedArtifact, ValueError) as error:
         name = f"submissions/{visible(folder.name)}"
-        return f"{name}: left out of the site: {_reason(folder / MANIFEST_NAME, error)}"
+        return stamp, f"{name}: left out of the site: {_reason(folder / MANIFEST_NAME, error)}"
 
 
 def _recalled(folder: Path, kept: Kept) -> Shelf:

@@ -6,6 +6,7 @@ Imports the charts and plain statistics; never torch.
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from bench.leaderboard import unlearning_charts as charts
 from bench.leaderboard.charting import Row
@@ -174,18 +175,30 @@ def _bound(shown: Shown, index: int, factor: float) -> float:
 
 
 def _rate_row(series: str, networks: Networks, rate: float) -> Row:
+    if series != OWN:
+        above, items = sum(_above(networks, rate)), sum(map(len, networks))
+        return _rate(series, round(rate, 6), round(above / items, 6) if above else None)
     found = _rate_at(networks, rate)
     tpr = round(found.value, 6) if found.hits else None
-    if series != OWN:
-        return _rate(series, round(rate, 6), tpr)
     low, high = max(found.interval.low, LOWEST_RATE), max(found.interval.high, LOWEST_RATE)
     return {**_rate(series, round(rate, 6), tpr), "low": round(low, 6), "high": round(high, 6)}
 
 
 def _rate_at(networks: Networks, rate: float) -> Rate:
     """Return the share of scores, in ascending order by network, above the threshold of a false positive rate."""
+    return _share(tuple(_above(networks, rate)), tuple(map(len, networks)))
+
+
+@lru_cache(maxsize=4096)
+def _share(hits: tuple[int, ...], counts: tuple[int, ...]) -> Rate:
+    """Count as `share`: at the ends of the curve that is the same for many rates and submissions."""
+    return share(hits, counts)
+
+
+def _above(networks: Networks, rate: float) -> list[int]:
+    """Return how many scores lie above the threshold of a false positive rate, by network."""
     limit = threshold(rate)
-    return share([len(values) - bisect_right(values, limit) for values in networks], [len(v) for v in networks])
+    return [len(values) - bisect_right(values, limit) for values in networks]
 
 
 def _rate(series: str, fpr: float, tpr: float | None) -> Row:

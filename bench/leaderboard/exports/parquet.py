@@ -140,7 +140,8 @@ def _rows(sources: Sources, protocol: AnyProtocol) -> Iterator[tuple[Any, ...]]:
             place = (entry.filed.track, protocol.id, entry.slug, entry.name, entry.role)
             found.append(((*place, stored.head.tier, stored.head.name, stored is entry.shown(protocol)), stored))
     for head, stored in sorted(found, key=lambda pair: pair[0][1:7]):
-        yield from (line for item in _ordered(stored.result) for line in _lines(head, stored.result, item))
+        result = stored.result
+        yield from (line for item in _ordered(result) for line in _lines(head, result, item))
 
 
 def _ordered(result: Result) -> Iterable[Measurement]:
