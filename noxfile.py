@@ -69,12 +69,13 @@ def hostile(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time SAL, checkpoints, the start of commands and a site of 400 results; docs/performance.md has a table.
+    """Time SAL, training, checkpoints, the start of commands and a site of 400 results; docs/performance.md has a table.
 
     Minutes on an idle machine: other work on the cores makes the figures useless.
     """
     install(session, "run")
     session.run("python", "benchmarks/sal.py")
+    session.run("python", "benchmarks/training.py")
     session.run("python", "benchmarks/limits.py")
     session.run("python", "benchmarks/unlearning.py")
     session.run("python", "benchmarks/startup.py")

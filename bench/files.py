@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -161,8 +162,13 @@ def _side_by_side(work: Callable[[Item], None], items: Sequence[Item]) -> None:
     share = -(-len(items) // AT_ONCE)
     parts = [items[start : start + share] for start in range(0, len(items), share)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for _ in pool.map(lambda part: [work(item) for item in part], parts):
+        for _ in pool.map(partial(_one_by_one, work), parts):
             pass
+
+
+def _one_by_one(work: Callable[[Item], None], items: Sequence[Item]) -> None:
+    for item in items:
+        work(item)
 
 
 def _temporary(path: Path) -> tuple[int, Path]:

@@ -156,11 +156,11 @@ class _Leaves:
         kind = type(value)
         if kind is dict and value:
             keys = list(value)
-            return keys == sorted(keys) and all([self.add_all(value[key], f"{pointer}/{_name(key)}") for key in keys])
+            return keys == sorted(keys) and all(self.add_all(value[key], f"{pointer}/{_name(key)}") for key in keys)
         if kind is list and value:
             if set(map(type, value)) <= {float, int}:
                 return self._add_numbers(value, pointer)
-            return all([self.add_all(item, f"{pointer}/{index}") for index, item in enumerate(value)])
+            return all(self.add_all(item, f"{pointer}/{index}") for index, item in enumerate(value))
         if kind is str:
             self._all.append(f'{pointer}="{value}"')
         elif kind is float or kind is int:
@@ -180,8 +180,8 @@ class _Leaves:
         text = to_json(values).decode()
         texts = text[1:-1].split(",")
         large = max(values) >= PLAIN_NUMBER or min(values) <= -PLAIN_NUMBER
-        if large or "e" in text or (".0" in text and any([item.endswith(".0") for item in texts])):
-            return all([self.add_all(item, f"{pointer}/{index}") for index, item in enumerate(values)])
+        if large or "e" in text or (".0" in text and any(item.endswith(".0") for item in texts)):
+            return all(self.add_all(item, f"{pointer}/{index}") for index, item in enumerate(values))
         self._all += [f"{pointer}/{index}={item}" for index, item in enumerate(texts)]
         return True
 

@@ -18,7 +18,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parents[1]
 LIBRARIES = ("jinja2", "numpy", "pandas", "pyarrow", "pydantic", "scipy")
-EVERY_SECONDS = 0.1
+EVERY_SECONDS = 0.5
 RENDER = """
 import sys
 from pathlib import Path

@@ -123,7 +123,7 @@ def rule(layers: str, libraries: str = "") -> Rule:
 
 RULES = {
     "errors": rule(""),
-    "records": rule("errors records", "pydantic rfc8785 scipy"),
+    "records": rule("errors records", "pydantic pydantic_core rfc8785 scipy"),
     "data": rule("errors records data", "PIL numpy"),
     "gate": rule("errors records data gate", "numpy pydantic"),
     "lab": rule("errors records data gate lab", "PIL filelock kornia numpy scipy sklearn torch torchvision"),
@@ -131,7 +131,7 @@ RULES = {
     "evaluation": rule("errors records data gate lab evaluation", "filelock numpy pydantic rich"),
     "leaderboard": rule(
         "errors records leaderboard",
-        "altair jinja2 markdown_it markupsafe numpy pandas pyarrow pydantic scipy vl_convert",
+        "altair jinja2 markdown_it markupsafe numpy pandas pyarrow pydantic pydantic_core scipy vl_convert",
     ),
     "cli": rule("errors records data gate importing lab evaluation leaderboard cli", "rich torch torchvision typer"),
 }

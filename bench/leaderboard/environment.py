@@ -105,7 +105,7 @@ class Renderer:
             auto_reload=False,  # templates that change while a site is made belong to the next one
         )
         # The only markup that is not escaped: SVG from our own specifications, whose texts the converter escapes.
-        # Specifications of charts are the larger part of what a page holds as JSON, and their keys have an order already.
+        # Specifications of charts are most of what a page holds as JSON, and their keys have an order already.
         environment.policies["json.dumps_function"] = lambda value, **_: to_json(value).decode()
         environment.globals["draw"] = lambda spec: Markup(draw(spec))  # noqa: S704
         environment.globals["assets"] = {name: asset.path for name, asset in assets.items()}

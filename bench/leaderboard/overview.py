@@ -49,7 +49,9 @@ def _found(result: Result, key: str, condition: Condition) -> Measurement | None
 
 def _seed_rows(result: Result, condition: Condition) -> Iterable[tuple[str, ...]]:
     seeds = seeds_of(result, condition.label)
-    of_metric = {item.metric: item for item in reversed(result.outcome.measurements) if item.condition == condition.label}
+    of_metric = {
+        item.metric: item for item in reversed(result.outcome.measurements) if item.condition == condition.label
+    }
     for key, metric in METRICS.items():
         measurement = of_metric.get(key)
         if measurement is None or measurement.per_seed is None:
