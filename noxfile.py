@@ -69,9 +69,9 @@ def hostile(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time SAL, training, checkpoints, the start of commands and a site of 400 results; docs/performance.md has a table.
+    """Time SAL, training, checkpoints, the start of commands and a site of 400 results.
 
-    Minutes on an idle machine: other work on the cores makes the figures useless.
+    docs/performance.md has tables. Minutes on an idle machine: other work on the cores makes the figures useless.
     """
     install(session, "run")
     session.run("python", "benchmarks/sal.py")

@@ -9,6 +9,8 @@ and returns test accuracies. `--data cifar10` takes the CIFAR-10 subset of `ue-c
 import argparse
 import copy
 import json
+import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -90,14 +92,16 @@ def ways(task: Task) -> dict[str, Fit]:
         with mock.patch.object(torch.optim, "SGD", partial(torch.optim.SGD, fused=True)):
             return task.fit(seed, epochs)
 
-    return {
+    known: dict[str, Fit] = {
         "as it is": task.fit,
         "channels first": partial(contiguous.fit, change=lambda it: it.to(memory_format=torch.contiguous_format)),
         "fused optimizer": fused,
         "bfloat16 (autocast)": partial(task.fit, defense=replace(NONE, objective=lower)),
-        "compiled": partial(task.fit, change=partial(torch.compile, dynamic=False)),
         f"{AT_ONCE} networks at once, each": partial(fit_at_once, task),
     }
+    if kind != "cpu" or shutil.which(os.environ.get("CXX", "g++")):  # what is compiled is C++
+        known["compiled"] = partial(task.fit, change=partial(torch.compile, dynamic=False))
+    return known
 
 
 def fit_at_once(task: Task, seed: int, epochs: int) -> float:

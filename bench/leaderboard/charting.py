@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -23,15 +24,34 @@ def hole(name: str) -> str:
     return f"{{{name}}}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A part of a design without holes, which all charts share."""
+
+    part: Any
+
+
 @cache
-def _designs() -> dict[str, Spec]:
+def _designs() -> dict[str, Any]:
+    """Return the designs by name, what has no holes as `_Whole`."""
     text = resources.files("bench.leaderboard").joinpath(DESIGNS_FILE).read_text(encoding="utf-8")
-    found: dict[str, Spec] = json.loads(text)
-    return found
+    return {name: _marked(design) for name, design in json.loads(text).items()}
+
+
+def _marked(part: Any) -> Any:
+    if isinstance(part, str) and "{" in part:
+        return part
+    if isinstance(part, dict):
+        named = {name: _marked(value) for name, value in part.items()}
+        return named if any(not isinstance(value, _Whole) for value in named.values()) else _Whole(part)
+    if isinstance(part, list):
+        listed = [_marked(value) for value in part]
+        return listed if any(not isinstance(value, _Whole) for value in listed) else _Whole(part)
+    return _Whole(part)
 
 
 def filled(design: str, parts: dict[str, Any], **rows: Sequence[Row]) -> Spec:
-    """Return a design with its holes filled, equal to what Altair builds from the same parts.
+    """Return a design with its holes filled, equal to what Altair builds from the same parts; to be read only.
 
     parts: by the name of their hole. rows: data, by the name of the hole for its name.
     """
@@ -56,13 +76,13 @@ def plain(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 
 def _fill(part: Any, parts: Mapping[str, Any]) -> Any:
-    """Return a copy of a design with its holes filled; what fills them is not looked into again."""
+    """Return a design with its holes filled; what fills them is not looked into again."""
+    if isinstance(part, _Whole):
+        return part.part
     if isinstance(part, dict):
         return {name: _fill(value, parts) for name, value in part.items()}
     if isinstance(part, list):
         return [_fill(value, parts) for value in part]
-    if not isinstance(part, str) or "{" not in part:
-        return part
     if part in parts:
         return parts[part]
     # Only names are built from a hole and a word of the design: `{name}_dots`.

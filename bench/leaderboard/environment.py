@@ -58,6 +58,9 @@ SCRIPTS = (
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]")
 """Characters that end a line, reorder text or belong in no page; a reason or a machine's name may hold them."""
 
+_PLAIN = bytes({9, 10, *range(0x20, 0x7F)})
+"""The ASCII characters that are not hidden."""
+
 MENU = (
     ("overview", "Unlearnable examples", "ue/index.html"),
     ("unlearning", "Unlearning", "unlearning/index.html"),
@@ -118,7 +121,16 @@ class Renderer:
     def render(self, template: str, context: Context) -> bytes:
         """Render a page; the template reads `page` and `root`, the prefix to the top of the site."""
         text = self._environment.get_template(template).render(page=context, root=context.root)
-        return _HIDDEN.sub("\ufffd", text).encode()
+        return _without_hidden(text)
+
+
+def _without_hidden(text: str) -> bytes:
+    """Return a text with U+FFFD for every character that is hidden."""
+    content = text.encode()
+    # Nearly all of a page is plain ASCII, and what is left of it is short.
+    if not _HIDDEN.search(content.translate(None, _PLAIN).decode()):
+        return content
+    return _HIDDEN.sub("\ufffd", text).encode()
 
 
 def template_loader() -> BaseLoader:

@@ -23,9 +23,11 @@ def rounded(value: float) -> int:
 
 def brief(value: float) -> str:
     """Return a coordinate as text, to 1/100 of a pixel."""
-    short = round(value, 2)
-    whole = int(short)
-    return str(whole) if whole == short else repr(short)
+    text = f"{value:.2f}"
+    if text[-1] != "0":
+        return text
+    text = text[:-1] if text[-2] != "0" else text[:-3]
+    return text if text != "-0" else "0"
 
 
 def tick_step(start: float, stop: float, count: int) -> tuple[float, bool]:
