@@ -212,8 +212,8 @@ def _areas(plot: Plot, layer: Layer) -> PaintedMarks:
     if not rows:
         return PaintedMarks("", box)
     edge = [(x, low) for x, (low, _) in rows] + [(x, high) for x, (_, high) in reversed(rows)]
-    for x, y in edge:
-        box.add(x, y, x, y)
+    across, down = zip(*edge, strict=True)
+    box.add(min(across), min(down), max(across), max(down))
     clipped = bool(layer.look.get("clip"))
     drawn = f'<path fill="{_colors(layer)[0]}"{_opacity(layer)} d="{_path(edge)}Z"/>'
     return PaintedMarks(drawn, Box() if clipped else box, scoped=False, clipped=clipped)
