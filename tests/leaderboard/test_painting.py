@@ -17,6 +17,7 @@ from bench.leaderboard.charting import Row, Spec
 from bench.leaderboard.charts import CLEAN, CONTROL, ENTRY, REFERENCE, THIS
 from bench.leaderboard.drawing import Painter
 from bench.leaderboard.history_figure import history_chart
+from bench.leaderboard.painting.numbers import brief
 from bench.leaderboard.painting.paint import paint
 from bench.leaderboard.painting.subset import OutsideSubset
 from bench.leaderboard.painting.words import fitted, width
@@ -361,3 +362,12 @@ def test_a_text_is_as_wide_as_the_font_says() -> None:
     assert fitted("iiiiii", 2048, 0) == ("iiiiii", 6 * 455)
     # Room is left for the ellipsis of 2048: of six letters three are narrower than the rest of 1405.
     assert fitted("iiiiiiiiiiii", 2048, 3453) == ("iii\u2026", 3453)
+
+
+@given(st.floats(-1e6, 1e6))
+@example(-0.001)
+@example(0.125)
+@example(12.3)
+def test_a_coordinate_is_the_shortest_text_of_its_hundredths(value: float) -> None:
+    short = round(value, 2)
+    assert brief(value) == (str(int(short)) if short == int(short) else repr(short))

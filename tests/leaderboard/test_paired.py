@@ -17,6 +17,7 @@ from bench.leaderboard.paired import (
     least_seeds,
     sign_flip_p,
     smallest_exact_p,
+    spreads,
 )
 from bench.metrics.gus_statistics import holm
 
@@ -79,6 +80,15 @@ def test_swapping_the_entries_mirrors_the_comparison(column: list[float]) -> Non
     one, other = (compare_paired(*pair, resolution=0.01) for pair in ((first, second), (second, first)))
     assert one.difference == pytest.approx(-other.difference)
     assert (one.low, one.p, one.exact_p) == pytest.approx((-other.high, other.p, other.exact_p))
+
+
+@given(st.lists(st.lists(st.floats(-9, 9), min_size=4, max_size=4), min_size=2, max_size=5))
+def test_spreads_do_not_depend_on_whether_another_pair_lacks_a_seed(rows: list[list[float]]) -> None:
+    whole = np.array(rows)
+    lacking = whole.copy()
+    lacking[0, 0] = np.nan
+    for full, partly in zip(spreads(whole, resolution=0.1), spreads(lacking, resolution=0.1), strict=True):
+        assert (full[1:] == partly[1:]).all()
 
 
 @given(st.lists(st.integers(-5, 5), min_size=1, max_size=8))
