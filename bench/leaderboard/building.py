@@ -69,7 +69,7 @@ def render_site(root: Path, out: Path, *, protocols: Protocols = None, allow_can
         others = workshop.stale("other", publisher)
         made_meanwhile = workshop.make(list(others))
         publisher.write([("assets", "", {asset.path: asset.content for asset in workshop.assets.values()})])
-        publisher.write((name, boards[name], files) for name, files in made.items())
+        publisher.write((name, boards[name], made.pop(name)) for name in boards)  # a large board takes tens of MB
         publisher.write((name, key, files) for (name, key), files in zip(others.items(), made_meanwhile, strict=True))
         count = len(boards) + len(others)
         names = publisher.finish(["assets", *workshop.units])

@@ -168,8 +168,8 @@ OTHERS = [
     Mutation(
         "what is printed",
         "bench/problems.py",
-        '"".join(character if character.isprintable() else _escape(character) for character in text[: limit + 1])',
-        "text[: limit + 1]",
+        "    if not shown.isprintable():\n",
+        "    if False:\n",
         HOSTILE,
         "terminal",
     ),
