@@ -64,14 +64,12 @@ def cosine(one: Integers, other: Integers) -> float | None:
 def likenesses(submission: Submission, others: Iterable[Submission]) -> list[Likeness]:
     """Compare each stored perturbation with all others of its data set; the most alike first.
 
-    others: any submissions; the same slug is skipped. Files that are not stored are compared by digest alone. Two
-    files are in memory at a time.
+    others: any submissions; the same slug is skipped. A file that several protocols of a data set take is compared
+    once. Files that are not stored are compared by digest alone. Two files are in memory at a time.
     """
-    if not isinstance(submission.manifest, Manifest):
-        return []
     rivals = [(other, item) for other in others if other.slug != submission.slug for item in _perturbations(other)]
     found: list[Likeness] = []
-    for artifact in submission.manifest.artifact:
+    for artifact in _perturbations(submission):
         values = _values(submission, artifact)
         for other, item in rivals:
             if _data_set(item.protocol) != _data_set(artifact.protocol):
@@ -112,8 +110,14 @@ def similarity_problems(folder: Path) -> list[Problem]:
     ]
 
 
-def _perturbations(submission: Submission) -> tuple[Artifact, ...]:
-    return submission.manifest.artifact if isinstance(submission.manifest, Manifest) else ()
+def _perturbations(submission: Submission) -> list[Artifact]:
+    """Return the artifacts of a submission; of those that are one file for one data set, the first."""
+    if not isinstance(submission.manifest, Manifest):
+        return []
+    first: dict[tuple[str, str, str], Artifact] = {}
+    for item in submission.manifest.artifact:
+        first.setdefault((item.path, item.sha256, _data_set(item.protocol)), item)
+    return list(first.values())
 
 
 @cache

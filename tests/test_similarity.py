@@ -94,3 +94,16 @@ def test_an_absent_copy_is_recognized_by_its_digest(tmp_path):
     (copy / "delta.safetensors").unlink()
     (found,) = likenesses(load_submission(fog), neighbors(fog))
     assert (found.slug, found.equal, found.alike) == ("mist", True, True)
+
+
+def test_a_file_that_two_protocols_of_a_data_set_take_is_compared_once(tmp_path):
+    for slug in ("fog", "mist"):
+        edits = {'slug = "fog"': f'slug = "{slug}"', "ue-tiny-v1": "ue-digits-v1"}
+        manifest = make_submission(tmp_path, edits=edits, slug=slug) / "submission.toml"
+        text = manifest.read_text(encoding="utf-8")
+        again = text[text.index("[[artifact]]") : text.index("[[reported]]")].replace("ue-digits-v1", "ue-digits-v2")
+        text = text.replace('["ue-digits-v1"]', '["ue-digits-v1", "ue-digits-v2"]')
+        manifest.write_text(f"{text}\n{again}", encoding="utf-8")
+    fog = tmp_path / "submissions" / "fog"
+    assert len(load_submission(fog).manifest.artifact) == 2
+    assert [item.slug for item in likenesses(load_submission(fog), neighbors(fog))] == ["mist"]
