@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parents[1]
 LIBRARIES = ("jinja2", "numpy", "pandas", "pyarrow", "pydantic", "scipy")
 EVERY_SECONDS = 0.5
+"""Between two looks at memory, which take the processes time too."""
 RENDER = """
 import sys
 from pathlib import Path
@@ -94,11 +96,12 @@ def _measured(command: list[str]) -> dict[str, float]:
     process = subprocess.Popen(command, env=_environment(), start_new_session=True, stdout=subprocess.PIPE, text=True)
     spent: dict[int, float] = {}
     peak = 0
-    while process.poll() is None:
+    while process.returncode is None:
         sampled = list(_session(process.pid))
         spent |= {number: seconds for number, seconds, _ in sampled}
         peak = max(peak, sum(size for _, _, size in sampled))
-        time.sleep(EVERY_SECONDS)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(EVERY_SECONDS)
     seconds = time.perf_counter() - started
     made = process.communicate()[0]
     if process.returncode:

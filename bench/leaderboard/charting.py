@@ -3,7 +3,6 @@
 Imports the standard library; designs.py makes the designs that are read here.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,16 +54,15 @@ def filled(design: str, parts: dict[str, Any], **rows: Sequence[Row]) -> Spec:
 
     parts: by the name of their hole. rows: data, by the name of the hole for its name.
     """
-    names = {name: data_name(found) for name, found in rows.items()}
+    names = {name: data_name(name) for name in rows}
     spec: Spec = _fill(_designs()[design], {hole(name): part for name, part in (parts | names).items()})
     spec["datasets"] = {names[name]: found for name, found in rows.items()}
     return spec
 
 
-def data_name(rows: Sequence[Row]) -> str:
-    """Return the name of data, which Altair derives from its rows."""
-    text = json.dumps(rows, sort_keys=True)
-    return f"data-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+def data_name(part: str) -> str:
+    """Return the name that data have in a chart, by their hole in its design."""
+    return f"{part}_rows"
 
 
 def plain(rows: Iterable[Mapping[str, Any]]) -> list[Row]:

@@ -5,13 +5,13 @@ Imports jinja2, markupsafe and pydantic_core; never torch.
 
 import hashlib
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pydantic_core import to_json
 
 from bench.leaderboard.charts import Spec
@@ -57,6 +57,9 @@ SCRIPTS = (
 
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]")
 """Characters that end a line, reorder text or belong in no page; a reason or a machine's name may hold them."""
+
+_APART = "\x1f"
+"""Stands between texts that are escaped together."""
 
 _PLAIN = bytes({9, 10, *range(0x20, 0x7F)})
 """The ASCII characters that are not hidden."""
@@ -111,6 +114,7 @@ class Renderer:
         # Specifications of charts are most of what a page holds as JSON, and their keys have an order already.
         environment.policies["json.dumps_function"] = lambda value, **_: to_json(value).decode()
         environment.globals["draw"] = lambda spec: Markup(draw(spec))  # noqa: S704
+        environment.globals["cells"] = cells
         environment.globals["assets"] = {name: asset.path for name, asset in assets.items()}
         environment.globals["policy"] = CONTENT_SECURITY_POLICY
         environment.globals["menu"] = tuple(item for item in MENU if built is None or item[2] in built)
@@ -122,6 +126,16 @@ class Renderer:
         """Render a page; the template reads `page` and `root`, the prefix to the top of the site."""
         text = self._environment.get_template(template).render(page=context, root=context.root)
         return _without_hidden(text)
+
+
+def cells(texts: Sequence[str]) -> Markup:
+    """Return a table cell for each text, escaped; together, because pages have hundreds of them."""
+    if not texts:
+        return Markup()
+    joined = _APART.join(texts)
+    if joined.count(_APART) != len(texts) - 1:  # it belongs in no page
+        joined = _APART.join(text.replace(_APART, "\ufffd") for text in texts)
+    return Markup(f"<td>{str(escape(joined)).replace(_APART, '</td><td>')}</td>")  # noqa: S704 - escaped here
 
 
 def _without_hidden(text: str) -> bytes:

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import altair as alt
 import pytest
 from test_painting import CASES
 
@@ -27,7 +26,7 @@ def test_the_stored_designs_are_those_that_altair_builds(request: pytest.Fixture
 @pytest.mark.parametrize("name", CASES)
 def test_a_filled_design_is_what_altair_builds_from_the_same_parts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(design: str, parts: dict[str, Any], **rows: list[Row]) -> Spec:
-        names = {part: data_name(found) for part, found in rows.items()}
+        names = {part: data_name(part) for part in rows}
         spec = designs.built(design, **parts, **names)
         return {**spec, "datasets": {names[part]: found for part, found in rows.items()}}
 
@@ -50,11 +49,15 @@ def test_words_that_look_like_holes_stay_as_they_are() -> None:
     assert spec["layer"][0]["name"] == "n_pairs"
 
 
-def test_data_has_the_name_that_altair_gives_it() -> None:
-    rows = plain([{"name": "Fög", "value": 1.5, "low": float("nan")}, {"name": "b", "value": 2, "low": 0.1}])
-    spec = alt.Chart(alt.InlineData(values=rows)).mark_point().to_dict()
-    assert spec["data"]["name"] == data_name(rows)
-    assert spec["datasets"] == {data_name(rows): rows}
+@pytest.mark.parametrize("name", CASES)
+def test_every_name_of_data_in_a_chart_has_its_rows(name: str) -> None:
+    spec = CASES[name]()
+    sources = [part.get("data", spec.get("data")) for part in spec["layer"]]
+    assert {source["name"] for source in sources if "name" in source} == set(spec["datasets"])
+
+
+def test_a_missing_number_is_none_in_a_chart() -> None:
+    assert plain([{"name": "b", "low": float("nan"), "high": 0.5}]) == [{"name": "b", "low": None, "high": 0.5}]
 
 
 def test_rendering_waits_neither_for_altair_nor_for_the_library_that_draws() -> None:
