@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import time
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,8 +34,18 @@ INDEX = "shelf.json"
 JUST_NOW = 2_000_000_000
 """Nanoseconds within which two changes of a file may bear one time."""
 
-OPEN_AT_ONCE = 512
-"""Results that a process keeps open; a large one takes about a megabyte."""
+OPEN_BYTES = 16 * 1024 * 1024
+"""Bytes of results that a process keeps open, as they are written; in memory they take a few times as many.
+
+A board looks at its results several times: of fewer than it has, each would be opened each time.
+"""
+
+LEDGERS_AT_ONCE = 512
+"""Ledgers that a process keeps open."""
+
+
+Opened = tuple[bytes, Result, tuple[Run, ...]]
+"""A result: the bytes of its document, the document, and the runs that found it."""
 
 
 class Head(Record):
@@ -138,17 +149,17 @@ class Shelved:
     @property
     def content(self) -> bytes:
         """The bytes of the document, which are its canonical form. Raises CorruptResult if they changed since."""
-        return _open(self._where, self.head.sha256)[0]
+        return _OPENED.get(self._where, self.head.sha256)[0]
 
     @property
     def result(self) -> Result:
         """The document. Raises CorruptResult if it changed since it was checked."""
-        return _open(self._where, self.head.sha256)[1]
+        return _OPENED.get(self._where, self.head.sha256)[1]
 
     @property
     def runs(self) -> tuple[Run, ...]:
         """The runs that found it. Raises CorruptResult if they changed since they were checked."""
-        return _open(self._where, self.head.sha256)[2]
+        return _OPENED.get(self._where, self.head.sha256)[2]
 
     @cached_property
     def _where(self) -> str:
@@ -301,7 +312,7 @@ def _shelf(item: _Surveyed) -> Shelf:
     return Shelf(item.folder, item.filed, item.sources, tuple(Shelved(item.folder, head) for head in ordered))
 
 
-@lru_cache(maxsize=OPEN_AT_ONCE)
+@lru_cache(maxsize=LEDGERS_AT_ONCE)
 def ledger_of(folder: Path, sha256: str) -> Ledger:
     """Return the ledger of a submission. Raises CorruptResult if it is broken or not the one that was digested."""
     ledger = read_ledger(folder)
@@ -324,14 +335,33 @@ def _digest_of(document: bytes, runs: bytes) -> str:
     return sha.hexdigest()
 
 
-@lru_cache(maxsize=OPEN_AT_ONCE)
-def _open(where: str, sha256: str) -> tuple[bytes, Result, tuple[Run, ...]]:
-    """Return a result that was checked before: its bytes, the document and its runs."""
-    document, recorded = stored_bytes(Path(where))
-    if _digest_of(document, recorded) != sha256:
-        raise CorruptResult(f"{where}: changed while the site was built; build it again")
-    runs = tuple(Run.model_validate_json(line) for line in recorded.splitlines())
-    return document, Result.model_validate_json(document), runs
+class _Opened:
+    """The results that this process has open, those that were asked for last at the end."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[tuple[str, str], Opened] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, where: str, sha256: str) -> Opened:
+        """Return a result that was checked before: its bytes, the document and its runs. Raises CorruptResult."""
+        key = (where, sha256)
+        found = self._found.get(key)
+        if found is not None:
+            self._found.move_to_end(key)
+            return found
+        document, recorded = stored_bytes(Path(where))
+        if _digest_of(document, recorded) != sha256:
+            raise CorruptResult(f"{where}: changed while the site was built; build it again")
+        runs = tuple(Run.model_validate_json(line) for line in recorded.splitlines())
+        found = self._found[key] = document, Result.model_validate_json(document), runs
+        self._bytes += len(document)
+        while self._bytes > OPEN_BYTES and len(self._found) > 1:
+            _, (left, _, _) = self._found.popitem(last=False)
+            self._bytes -= len(left)
+        return found
+
+
+_OPENED = _Opened()
 
 
 def _load_index(cache: Path | None, code: str) -> tuple[dict[str, Kept], dict[str, bytes]]:
