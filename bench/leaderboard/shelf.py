@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import time
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pydantic import ValidationError
 from bench.errors import CorruptResult, InvalidSubmission, RefusedArtifact
 from bench.files import write_and_sweep
 from bench.leaderboard.crew import spread
+from bench.leaderboard.opened import OPENED, digest_of
 from bench.ledger import LEDGER_LIMIT_BYTES, LEDGER_NAME, Ledger, read_ledger
 from bench.problems import visible
 from bench.records import Record
@@ -34,18 +34,8 @@ INDEX = "shelf.json"
 JUST_NOW = 2_000_000_000
 """Nanoseconds within which two changes of a file may bear one time."""
 
-OPEN_BYTES = 16 * 1024 * 1024
-"""Bytes of results that a process keeps open, as they are written; in memory they take a few times as many.
-
-A board looks at its results several times: of fewer than it has, each would be opened each time.
-"""
-
 LEDGERS_AT_ONCE = 512
 """Ledgers that a process keeps open."""
-
-
-Opened = tuple[bytes, Result, tuple[Run, ...]]
-"""A result: the bytes of its document, the document, and the runs that found it."""
 
 
 class Head(Record):
@@ -149,17 +139,17 @@ class Shelved:
     @property
     def content(self) -> bytes:
         """The bytes of the document, which are its canonical form. Raises CorruptResult if they changed since."""
-        return _OPENED.get(self._where, self.head.sha256)[0]
+        return OPENED.get(self._where, self.head.sha256)[0]
 
     @property
     def result(self) -> Result:
         """The document. Raises CorruptResult if it changed since it was checked."""
-        return _OPENED.get(self._where, self.head.sha256)[1]
+        return OPENED.get(self._where, self.head.sha256)[1]
 
     @property
     def runs(self) -> tuple[Run, ...]:
         """The runs that found it. Raises CorruptResult if they changed since they were checked."""
-        return _OPENED.get(self._where, self.head.sha256)[2]
+        return OPENED.get(self._where, self.head.sha256)[2]
 
     @cached_property
     def _where(self) -> str:
@@ -278,7 +268,7 @@ def _survey(folder: Path, kept: Kept | None, protocol: str | None = None) -> _Su
     for path in chosen:
         name = path.relative_to(folder).as_posix()
         stored = stored_bytes(path)
-        if name in heads and heads[name].sha256 == _digest_of(*stored):
+        if name in heads and heads[name].sha256 == digest_of(*stored):
             known[name] = heads[name]
         else:
             new[name] = stored  # kept, so that what is digested is what is checked
@@ -292,7 +282,7 @@ def _head(item: _Surveyed, name: str, ledger: Ledger) -> Head:
     result, runs = read_result(path, document), read_runs(runs_path(path), recorded)
     return Head(
         path=name,
-        sha256=_digest_of(document, recorded),
+        sha256=digest_of(document, recorded),
         id=result.id,
         key=result.key,
         protocol=result.subject.protocol.id,
@@ -326,42 +316,6 @@ def _ledger_digest(folder: Path) -> str:
         return hashlib.sha256(read_untrusted(folder, LEDGER_NAME, LEDGER_LIMIT_BYTES)).hexdigest()
     except FileNotFoundError:
         return ""
-
-
-def _digest_of(document: bytes, runs: bytes) -> str:
-    sha = hashlib.sha256(document)
-    sha.update(b"\0")
-    sha.update(runs)
-    return sha.hexdigest()
-
-
-class _Opened:
-    """The results that this process has open, those that were asked for last at the end."""
-
-    def __init__(self) -> None:
-        self._found: OrderedDict[tuple[str, str], Opened] = OrderedDict()
-        self._bytes = 0
-
-    def get(self, where: str, sha256: str) -> Opened:
-        """Return a result that was checked before: its bytes, the document and its runs. Raises CorruptResult."""
-        key = (where, sha256)
-        found = self._found.get(key)
-        if found is not None:
-            self._found.move_to_end(key)
-            return found
-        document, recorded = stored_bytes(Path(where))
-        if _digest_of(document, recorded) != sha256:
-            raise CorruptResult(f"{where}: changed while the site was built; build it again")
-        runs = tuple(Run.model_validate_json(line) for line in recorded.splitlines())
-        found = self._found[key] = document, Result.model_validate_json(document), runs
-        self._bytes += len(document)
-        while self._bytes > OPEN_BYTES and len(self._found) > 1:
-            _, (left, _, _) = self._found.popitem(last=False)
-            self._bytes -= len(left)
-        return found
-
-
-_OPENED = _Opened()
 
 
 def _load_index(cache: Path | None, code: str) -> tuple[dict[str, Kept], dict[str, bytes]]:

@@ -7,7 +7,7 @@ from factories import Found, make_result, make_run, write_submission
 from protocol_factory import make_protocol
 
 from bench.errors import CorruptResult
-from bench.leaderboard import shelf
+from bench.leaderboard import opened, shelf
 from bench.leaderboard.shelf import Shelved, read_shelf
 
 PROTOCOL = make_protocol()
@@ -21,7 +21,7 @@ def write_three(root: Path) -> list[Shelved]:
 
 @pytest.fixture(autouse=True)
 def _nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf, "_OPENED", shelf._Opened())
+    monkeypatch.setattr(shelf, "OPENED", opened.OpenedResults())
 
 
 def test_a_result_is_opened_once_while_there_is_room(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_a_result_is_opened_once_while_there_is_room(tmp_path: Path) -> None:
 
 def test_what_was_asked_for_longest_ago_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two, three = write_three(tmp_path)
-    monkeypatch.setattr(shelf, "OPEN_BYTES", sum(item.path.stat().st_size for item in (one, two, three)) - 1)
+    monkeypatch.setattr(opened, "OPEN_BYTES", sum(item.path.stat().st_size for item in (one, two, three)) - 1)
     first, second, again = one.result, two.result, one.result
     assert again is first
     assert three.result == three.result
@@ -44,7 +44,7 @@ def test_what_was_asked_for_longest_ago_makes_room(tmp_path: Path, monkeypatch: 
 
 def test_a_result_larger_than_the_room_is_open_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, *_ = write_three(tmp_path)
-    monkeypatch.setattr(shelf, "OPEN_BYTES", 1)
+    monkeypatch.setattr(opened, "OPEN_BYTES", 1)
     assert one.result is one.result
 
 
