@@ -1,7 +1,8 @@
 """What training costs done otherwise, as multiples of how it is done, and whether its results stay the same.
 
 `python benchmarks/training.py` prints one JSON document: some minutes on an idle core. Every way trains the same
-network from the same weights on the same batches, one after the other in rounds; times are processor seconds of one
+network from the same weights in the same batches, one after the other in rounds, but for several networks at once: each
+of those has batches of its own, without augmentation. Times are processor seconds of one
 thread on a processor, seconds by the clock on a GPU. `--accuracy 8` also trains to the end with so many seeds each way
 and returns test accuracies. `--data cifar10` takes the CIFAR-10 subset of `ue-cifar10-mini-v1` instead of digits.
 """
@@ -40,8 +41,14 @@ AT_ONCE = 4
 """Networks that are trained at once."""
 
 Change = Callable[[nn.Module], Any]
-Fit = Callable[[int, int], float]
-"""Train the network of a seed for some epochs; return its test accuracy."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way of training. fit: train for a seed and so many epochs, return test accuracy; networks: trained by it."""
+
+    fit: Callable[[int, int], float]
+    networks: int = 1
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ class Task:
         return found[-1].test_accuracy
 
 
-def ways(task: Task) -> dict[str, Fit]:
+def ways(task: Task) -> dict[str, Way]:
     """Return every way of training, the one of cells first."""
     contiguous = replace(task, data=_contiguous(task.data), test=_contiguous(task.test))
     kind = task.device.type
@@ -92,15 +99,15 @@ def ways(task: Task) -> dict[str, Fit]:
         with mock.patch.object(torch.optim, "SGD", partial(torch.optim.SGD, fused=True)):
             return task.fit(seed, epochs)
 
-    known: dict[str, Fit] = {
-        "as it is": task.fit,
-        "channels first": partial(contiguous.fit, change=lambda it: it.to(memory_format=torch.contiguous_format)),
-        "fused optimizer": fused,
-        "bfloat16 (autocast)": partial(task.fit, defense=replace(NONE, objective=lower)),
-        f"{AT_ONCE} networks at once, each": partial(fit_at_once, task),
+    known = {
+        "as it is": Way(task.fit),
+        "channels first": Way(partial(contiguous.fit, change=lambda it: it.to(memory_format=torch.contiguous_format))),
+        "fused optimizer": Way(fused),
+        "bfloat16 (autocast)": Way(partial(task.fit, defense=replace(NONE, objective=lower))),
+        f"{AT_ONCE} networks at once, each": Way(partial(fit_at_once, task), AT_ONCE),
     }
     if kind != "cpu" or shutil.which(os.environ.get("CXX", "g++")):  # what is compiled is C++
-        known["compiled"] = partial(task.fit, change=partial(torch.compile, dynamic=False))
+        known["compiled"] = Way(partial(task.fit, change=partial(torch.compile, dynamic=False)))
     return known
 
 
@@ -147,29 +154,31 @@ def measure(task: Task, rounds: int, seeds: int, only: Collection[str] = ()) -> 
     found: dict[str, dict[str, Any]] = {}
     few = Labeled(task.test.images[:1], task.test.labels[:1])  # testing is not what is timed
     known, to_the_end = ways(replace(task, test=few)), ways(task)
-    known = {name: fit for name, fit in known.items() if not only or name in ("as it is", *only)}
-    for name, fit in known.items():
+    known = {name: way for name, way in known.items() if not only or name in ("as it is", *only)}
+    for name, way in known.items():
         with _clock(task.device) as taken:
-            fit(0, 1)  # compiles what is compiled, and finds memory
+            way.fit(0, 1)  # compiles what is compiled, and finds memory
         found[name] = {"first": taken[0], "seconds": []}
     for _ in range(rounds):
-        for name, fit in known.items():
-            share = AT_ONCE if fit_at_once in (fit, getattr(fit, "func", None)) else 1
+        for name, way in known.items():
             with _clock(task.device) as taken:
-                fit(0, 1)
-            found[name]["seconds"].append(taken[0] / share)
+                way.fit(0, 1)
+            found[name]["seconds"].append(taken[0] / way.networks)
     plain = median(found["as it is"]["seconds"])
     for name, row in found.items():
         row |= {"times": round(median(row["seconds"]) / plain, 2), "first": round(row["first"], 2)}
         row["seconds"] = [round(value, 4) for value in row["seconds"]]
-        if seeds and "at once" not in name:
+        if seeds:
             row["accuracy"] = _accuracies(task, to_the_end[name], seeds)
     return found
 
 
-def _accuracies(task: Task, fit: Fit, seeds: int) -> dict[str, Any]:
-    values = [fit(seed, task.protocol.recipe_of("resnet-narrow").epochs) for seed in range(seeds)]
-    spread = stdev(values) if seeds > 1 else 0.0
+def _accuracies(task: Task, way: Way, seeds: int) -> dict[str, Any]:
+    """Return test accuracies by seed; of several networks at once the mean of each lot, by lot."""
+    values = [
+        way.fit(seed, task.protocol.recipe_of("resnet-narrow").epochs) for seed in range(-(-seeds // way.networks))
+    ]
+    spread = stdev(values) if len(values) > 1 else 0.0
     return {"mean": round(mean(values), 4), "sd": round(spread, 4), "values": [round(value, 4) for value in values]}
 
 
