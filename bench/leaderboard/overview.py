@@ -49,6 +49,7 @@ def _found(result: Result, key: str, condition: Condition) -> Measurement | None
 
 def _seed_rows(result: Result, condition: Condition) -> Iterable[tuple[str, ...]]:
     seeds = seeds_of(result, condition.label)
+    # Reversed, so that of two the first one counts, as in `Result.measurement`.
     of_metric = {
         item.metric: item for item in reversed(result.outcome.measurements) if item.condition == condition.label
     }

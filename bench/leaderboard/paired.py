@@ -90,14 +90,11 @@ def spreads(differences: Values, *, resolution: float) -> tuple[Values, Values, 
     differences which happen to be equal are not read as certainty.
     """
     present = np.isfinite(differences)
-    if present.all():  # nothing to leave out, which is most boards
-        count = np.full(differences.shape[1], float(differences.shape[0]))
-        mean = differences.sum(axis=0) / np.maximum(count, 1)
-        squares = ((differences - mean) ** 2).sum(axis=0)
-        return count, mean, np.maximum(np.sqrt(squares / np.maximum(count - 1, 1)), resolution)
+    whole = bool(present.all())  # as on most boards: then there is nothing to leave out
     count = present.sum(axis=0)
-    mean = np.where(present, differences, 0.0).sum(axis=0) / np.maximum(count, 1)
-    squares = (np.where(present, differences - mean, 0.0) ** 2).sum(axis=0)
+    mean = (differences if whole else np.where(present, differences, 0.0)).sum(axis=0) / np.maximum(count, 1)
+    apart = differences - mean
+    squares = ((apart if whole else np.where(present, apart, 0.0)) ** 2).sum(axis=0)
     spread = np.maximum(np.sqrt(squares / np.maximum(count - 1, 1)), resolution)
     return count.astype(float), mean, spread
 
