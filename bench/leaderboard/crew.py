@@ -44,10 +44,10 @@ class Crew:
             context = get_context("forkserver")
             context.set_forkserver_preload([PRELOADED])
             self._pool = ProcessPoolExecutor(_workers(), mp_context=context, initializer=_begin)
-        number = next((index for index, known in enumerate(self._prepared) if known is prepare), len(self._prepared))
-        self._prepared[number:] = [prepare, *self._prepared[number + 1 :]]
-        chunk = max(1, len(tasks) // (_workers() * 64))
-        return self._pool.map(partial(_do, work, prepare, number), tasks, chunksize=chunk)
+        if prepare not in self._prepared:
+            self._prepared.append(prepare)
+        done = partial(_do, work, prepare, self._prepared.index(prepare))
+        return self._pool.map(done, tasks, chunksize=max(1, len(tasks) // (_workers() * 64)))
 
     def dismiss(self) -> None:
         """End the processes; what they have not begun is not done."""

@@ -177,12 +177,13 @@ def read_shelves(root: Path, cache: Path | None = None, *, code: str = "") -> tu
     """
     known, lines = _load_index(cache, code)
     folders = {folder.name: folder for folder in listed_folders(root / "submissions")}
-    untouched = {name for name in folders if name in known and known[name].stamp == (_stamp(str(folders[name])) or "-")}
+    stamped = {name: kept.stamp for name, kept in known.items() if name in folders and kept.stamp}
+    untouched = {name for name, stamp in stamped.items() if _stamp(str(folders[name])) == stamp}
     lines = {name: line for name, line in lines.items() if name in untouched}
     tasks = [(folder, known.get(name)) for name, folder in folders.items() if name not in untouched]
-    stamped = dict(zip([folder.name for folder, _ in tasks], spread(_read, tasks), strict=True))
-    stamps = {name: stamp for name, (stamp, _) in stamped.items()}
-    read = {name: read for name, (_, read) in stamped.items()}
+    read, stamps = {}, {}
+    for (folder, _), (stamp, found_there) in zip(tasks, spread(_read, tasks), strict=True):
+        read[folder.name], stamps[folder.name] = found_there, stamp
     read |= {name: _recalled(folders[name], known[name]) for name in untouched}
     found = [read[name] for name in folders]
     shelves = [item for item in found if isinstance(item, Shelf)]
