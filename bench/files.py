@@ -45,7 +45,7 @@ def write_together(files: Mapping[Path, bytes]) -> None:
     """
     beside: list[_Beside] = []
     try:
-        for folder in {path.parent for path in files}:
+        for folder in dict.fromkeys(path.parent for path in files):
             folder.mkdir(parents=True, exist_ok=True)
         for path, content in files.items():
             with _naming(path):
