@@ -83,7 +83,7 @@ CORE = [
     Mutation(
         "the test is paired",
         "bench/leaderboard/paired.py",
-        "    squares = (np.where(present, differences - mean, 0.0) ** 2).sum(axis=0)\n",
+        "    squares = ((apart if whole else np.where(present, apart, 0.0)) ** 2).sum(axis=0)\n",
         "    squares = 2 * (np.where(present, differences, 0.0) ** 2).sum(axis=0)\n",
         "tests/leaderboard/test_paired.py",
     ),
